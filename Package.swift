@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Modules that hold hot loops stay optimised in debug builds, so that `swift test` runs at speed.
+let optimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
+let spans: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+/// Only programs and tests link SQLite; a loadable extension borrows its host's.
+let sqlite: [LinkerSetting] = [.linkedLibrary("sqlite3")]
+
+let package = Package(
+    name: "Monoseme",
+    products: [
+        .executable(name: "monoseme", targets: ["monoseme"]),
+        .library(name: "FeatureCatalogue", targets: ["FeatureCatalogue"]),
+        .library(name: "Ingestion", targets: ["Ingestion"]),
+    ],
+    targets: [
+        // The outside world.
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+
+        // C, where C says it better.
+        .target(name: "Kernels", cSettings: [.unsafeFlags(["-O3"])]),
+        .target(name: "Assets"),
+
+        // The ground: no Foundation, no BLAS; small, and started at once.
+        .target(name: "Diagnostics"),
+        .target(name: "Numerics", dependencies: ["Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Formats", dependencies: ["Diagnostics", "Numerics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: spans + optimised),
+        .target(name: "FeatureCatalogue", dependencies: ["SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite"], swiftSettings: spans),
+
+        // The machinery: it knows nothing of SQLite.
+        .target(name: "LinearAlgebra", dependencies: ["Numerics", "COpenBLAS"], swiftSettings: spans + optimised),
+        .target(name: "Tokenization", dependencies: ["Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Transformer", dependencies: ["LinearAlgebra", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "SparseCoding", dependencies: ["LinearAlgebra", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+
+        // The work: where catalogue and machinery meet.
+        .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding"], swiftSettings: spans + optimised),
+        .target(name: "Publishing", dependencies: ["FeatureCatalogue"], swiftSettings: spans + optimised),
+
+        // The faces.
+        .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions"], swiftSettings: spans),
+        .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
+
+        // The proof.
+        .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c2x
+)
