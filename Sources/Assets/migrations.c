@@ -1,0 +1,27 @@
+#include "assets.h"
+
+static const char m0001[] = {
+#embed "../../Migrations/0001_corpus.sql" suffix(, 0)
+};
+static const char m0002[] = {
+#embed "../../Migrations/0002_dictionary.sql" suffix(, 0)
+};
+static const char m0003[] = {
+#embed "../../Migrations/0003_activation.sql" suffix(, 0)
+};
+static const char m0004[] = {
+#embed "../../Migrations/0004_label.sql" suffix(, 0)
+};
+static const char m0005[] = {
+#embed "../../Migrations/0005_views.sql" suffix(, 0)
+};
+
+static const struct migration list[] = {
+    {"0001_corpus", m0001},
+    {"0002_dictionary", m0002},
+    {"0003_activation", m0003},
+    {"0004_label", m0004},
+    {"0005_views", m0005},
+};
+const struct migration *const migrations = list;
+const size_t migration_count = sizeof list / sizeof *list;

@@ -1,0 +1,152 @@
+import Diagnostics
+import Formats
+import SQLite
+
+/// A stream of tokens with its documents and topics.
+public struct Corpus: Sendable, Equatable {
+    public let id: Int
+    public let name: String
+    public let tokenizer: Int
+    public let tokens: Int
+    public let documents: Int
+    public let emptyDocuments: Int
+    public let malformedLines: Int
+    public let isComplete: Bool
+    public let settings: String
+}
+
+public struct Document: Sendable, Equatable {
+    /// From 0, in reading order.
+    public let ordinal: Int
+    public let firstPosition: Int
+    public let tokens: Int
+    public let topic: String
+    public let source: String
+    /// Line of a JSONL source, from 1.
+    public let line: Int?
+}
+
+public struct Topic: Sendable, Equatable {
+    public let id: Int
+    public let name: String
+    public let documents: Int
+    public let tokens: Int
+}
+
+extension Catalogue {
+    public func corpus(_ id: Int) throws -> Corpus {
+        let corpus = try connection.first("SELECT id, name, tokenizer_id, tokens, documents, empty_documents, malformed_lines, is_complete, settings FROM corpus WHERE id = ?", .init(id)) { row in
+            Corpus(id: row.integer(0), name: row.text(1), tokenizer: row.integer(2), tokens: row.integer(3), documents: row.integer(4),
+                   emptyDocuments: row.integer(5), malformedLines: row.integer(6), isComplete: row.integer(7) != 0, settings: row.text(8))
+        }
+        guard let corpus else { throw MonosemeError("there is no corpus \(id) in \(quoted(path, limit: 400))") }
+        return corpus
+    }
+
+    public func topics(of corpus: Int) throws -> [Topic] {
+        try connection.rows("SELECT id, name, documents, tokens FROM topic WHERE corpus_id = ? ORDER BY name", .init(corpus)) {
+            Topic(id: $0.integer(0), name: $0.text(1), documents: $0.integer(2), tokens: $0.integer(3))
+        }
+    }
+
+    /// A topic by its name, in any case of letters.
+    public func topic(named name: String, of corpus: Int) throws -> Topic {
+        let all = try topics(of: corpus)
+        if let exact = all.first(where: { $0.name == name }) ?? all.first(where: { $0.name.lowercased() == name.lowercased() }) { return exact }
+        let known = all.prefix(40).map(\.name).joined(separator: ", ")
+        throw MonosemeError("there is no topic \(quoted(name)) in corpus \(quoted(try self.corpus(corpus).name))", hint: "its topics are \(known)\(all.count > 40 ? ", …" : "")")
+    }
+
+    /// The document that holds `position`.
+    public func document(at position: Int, of corpus: Int) throws -> Document? {
+        try connection.first("""
+            SELECT ordinal, first_position, document.tokens, topic.name, path, line FROM document
+            JOIN topic ON topic.id = topic_id JOIN source ON source.id = source_id
+            WHERE document.corpus_id = ? AND first_position <= ? ORDER BY first_position DESC LIMIT 1
+            """, .init(corpus), .init(position)) { row in
+            Document(ordinal: row.integer(0), firstPosition: row.integer(1), tokens: row.integer(2), topic: row.text(3), source: row.text(4), line: row.optionalInteger(5))
+        }
+    }
+
+    /// The document starts and topics of a whole corpus, in order: what a search of positions needs.
+    public func documentTable(of corpus: Int) throws -> DocumentTable {
+        var table = DocumentTable()
+        try connection.query("SELECT first_position, tokens, topic_id FROM document WHERE corpus_id = ? ORDER BY first_position", [.init(corpus)]) { row in
+            table.starts.append(row.integer(0))
+            table.lengths.append(row.integer(1))
+            table.topics.append(row.integer(2))
+        }
+        return table
+    }
+
+    /// The token ids at `range`, cut to what the corpus holds.
+    public func tokens(of corpus: Int, at range: Range<Int>) throws -> [Int32] {
+        var ids: [Int32] = []
+        guard !range.isEmpty else { return ids }
+        let start = try connection.integer("SELECT max(first_position) FROM token_block WHERE corpus_id = ? AND first_position <= ?", .init(corpus), .init(range.lowerBound)) ?? 0
+        try connection.query("SELECT first_position, tokens, token_ids FROM token_block WHERE corpus_id = ? AND first_position >= ? AND first_position < ? ORDER BY first_position",
+                             [.init(corpus), .init(start), .init(range.upperBound)]) { row in
+            let first = row.integer(0), count = row.integer(1)
+            let wanted = max(range.lowerBound, first)..<min(range.upperBound, first + count)
+            guard !wanted.isEmpty else { return }
+            try row.withBlob(2) { bytes in
+                guard count > 0, bytes.count == 2 * count || bytes.count == 4 * count else {
+                    throw MonosemeError("the block of tokens at position \(first) in \(quoted(path, limit: 400)) is damaged", hint: "monoseme check lists all damage")
+                }
+                for position in wanted {
+                    let at = position - first
+                    ids.append(bytes.count == 2 * count
+                        ? Int32(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * at, as: UInt16.self)))
+                        : Int32(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * at, as: UInt32.self))))
+                }
+            }
+        }
+        return ids
+    }
+
+    /// The bytes a token stands for; empty for an id the tokenizer does not use.
+    public func bytes(ofToken token: Int, tokenizer: Int) throws -> [UInt8] {
+        try connection.first("SELECT bytes FROM token WHERE tokenizer_id = ? AND token = ?", .init(tokenizer), .init(token)) { $0.blob(0) } ?? []
+    }
+
+    /// The text of a token, with what is not UTF-8 replaced.
+    public func text(ofToken token: Int, tokenizer: Int) throws -> String {
+        try connection.first("SELECT text FROM token WHERE tokenizer_id = ? AND token = ?", .init(tokenizer), .init(token)) { $0.text(0) } ?? ""
+    }
+}
+
+/// Document starts, lengths and topic ids of a corpus, ascending; positions map to documents by one search.
+public struct DocumentTable: Sendable {
+    public var starts: [Int] = []
+    public var lengths: [Int] = []
+    public var topics: [Int] = []
+
+    public var count: Int { starts.count }
+
+    /// The place in the table of the document that holds `position`.
+    public func index(of position: Int) -> Int {
+        var low = 0, high = starts.count
+        while low < high {
+            let middle = (low + high) / 2
+            if starts[middle] <= position { low = middle + 1 } else { high = middle }
+        }
+        return max(0, low - 1)
+    }
+}
+
+/// One context of a run: a stretch of one document that the model saw at once.
+public struct Context: Sendable, Equatable {
+    public let firstPosition: Int
+    public let tokens: Int
+}
+
+extension DocumentTable {
+    /// The contexts that a run with room for `length` corpus tokens cuts, in order.
+    public func contexts(length: Int) -> [Context] {
+        var contexts: [Context] = []
+        for (start, tokens) in zip(starts, lengths) {
+            for offset in stride(from: 0, to: tokens, by: length) { contexts.append(Context(firstPosition: start + offset, tokens: min(length, tokens - offset))) }
+        }
+        return contexts
+    }
+}

@@ -1,0 +1,39 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// Quarter-octave bins: value v is in bin ⌊4·log₂ v⌋ + KERNEL_BIN_ZERO, those outside in the first or last.
+enum { KERNEL_BINS = 256, KERNEL_BIN_ZERO = 128 };
+
+/// The bin of a positive value.
+uint32_t kernel_bin(float value);
+
+/// Counts and moments of one feature in one stretch of tokens.
+struct kernel_tally {
+    uint64_t firings, documents;
+    double sum, sum_of_squares;
+    float maximum;
+    uint32_t maximum_position; // the first that reaches it
+};
+
+/// The same for one topic.
+struct kernel_topic_tally {
+    uint32_t firings, documents;
+    double sum;
+    float maximum;
+};
+
+/// Counts, for each feature, the entries of `features`; rows where `position_of_row` is UINT32_MAX are masked.
+/// `offsets` has rows + 1 entries; `counts` is added to.
+void kernel_count_firings(const size_t *offsets, const uint32_t *position_of_row, size_t rows, const uint32_t *features, uint32_t *counts);
+
+/// Moves firings that lie token by token to lists feature by feature: `cursors` holds each feature's next free place and is advanced.
+void kernel_scatter_firings(const size_t *offsets, const uint32_t *position_of_row, size_t rows, const uint32_t *features, const float *values,
+                            uint32_t *cursors, uint32_t *positions, float *activations);
+
+/// Tallies one feature's `n` firings. `values` are exact, `rounded` as stored (the histogram is of these).
+///
+/// `document_of` gives each position its document (counted within the stretch, ascending), `topic_of` each document
+/// its topic. A first document equal to `counted` is not counted again. `topics` (one a topic) and `histogram` (KERNEL_BINS) are added to.
+void kernel_tally_feature(const uint32_t *positions, const float *values, const float *rounded, size_t n, const uint32_t *document_of,
+                          const uint32_t *topic_of, uint32_t counted, struct kernel_tally *tally, struct kernel_topic_tally *topics, uint32_t *histogram);

@@ -1,0 +1,147 @@
+import CSQLite
+
+/// A connection to one database, used by one thread at a time.
+public final class Connection {
+    let handle: OpaquePointer
+    private let owned: Bool
+    /// Runs while a statement does; see `interruptWhen`.
+    var watch: (@Sendable () -> Bool)?
+
+    public enum Access: Sendable { case readOnly, readWrite, create, immutable }
+
+    /// - Throws: `SQLiteError` when the file cannot be opened; nothing is read before the first statement.
+    public init(path: String, access: Access) throws(SQLiteError) {
+        var opened: OpaquePointer?
+        var name = path
+        var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        switch access {
+        case .readOnly: flags |= SQLITE_OPEN_READONLY
+        case .readWrite: flags |= SQLITE_OPEN_READWRITE
+        case .create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        case .immutable:
+            flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+            name = "file:" + Connection.escapedForURI(path) + "?immutable=1"
+        }
+        let code = sqlite3_open_v2(name, &opened, flags, nil)
+        guard code == SQLITE_OK, let opened else {
+            let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
+            sqlite3_close_v2(opened)
+            throw SQLiteError(code: code, message: message, sql: nil)
+        }
+        handle = opened
+        owned = true
+        sqlite3_busy_timeout(handle, 10_000)
+    }
+
+    /// Borrows the connection of the program that loaded us.
+    public init(borrowing handle: OpaquePointer) {
+        self.handle = handle
+        owned = false
+    }
+
+    deinit { if owned { sqlite3_close_v2(handle) } }
+
+    private static func escapedForURI(_ path: String) -> String {
+        path.utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"): "%" + String(byte, radix: 16, uppercase: true)
+            default: String(decoding: [byte], as: UTF8.self)
+            }
+        }.joined()
+    }
+
+    /// Runs every statement of `sql`.
+    public func execute(_ sql: String) throws(SQLiteError) {
+        guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw SQLiteError(handle, sql: sql) }
+    }
+
+    /// Runs one statement with parameters, for its effect.
+    public func run(_ sql: String, _ values: SQLiteValue...) throws(SQLiteError) {
+        var statement = try Statement(sql, on: self)
+        statement.bind(values)
+        while try statement.step() {}
+    }
+
+    /// Calls `row` for each row of one query.
+    public func query(_ sql: String, _ values: [SQLiteValue] = [], row: (borrowing Statement) throws -> Void) throws {
+        var statement = try Statement(sql, on: self)
+        statement.bind(values)
+        while try statement.step() { try row(statement) }
+    }
+
+    /// Every row of one query, each made into a value.
+    public func rows<Row>(_ sql: String, _ values: SQLiteValue..., make: (borrowing Statement) throws -> Row) throws -> [Row] {
+        var rows: [Row] = []
+        try query(sql, values) { rows.append(try make($0)) }
+        return rows
+    }
+
+    /// The first row of one query, or `nil`.
+    public func first<Row>(_ sql: String, _ values: SQLiteValue..., make: (borrowing Statement) throws -> Row) throws -> Row? {
+        var statement = try Statement(sql, on: self)
+        statement.bind(values)
+        return try statement.step() ? try make(statement) : nil
+    }
+
+    public func integer(_ sql: String, _ values: SQLiteValue...) throws(SQLiteError) -> Int? {
+        var statement = try Statement(sql, on: self)
+        statement.bind(values)
+        return try statement.step() ? statement.optionalInteger(0) : nil
+    }
+
+    public var lastInsertedRow: Int { Int(sqlite3_last_insert_rowid(handle)) }
+
+    /// Runs `body` and keeps its changes only if it returns.
+    public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try execute("BEGIN IMMEDIATE")
+        do {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // SQLite has rolled back by itself after a full disk or an I/O error; then this says there is nothing to undo.
+            try? execute("ROLLBACK")
+            throw error
+        }
+    }
+
+    /// Reads within one snapshot, so that an ingest that commits meanwhile cannot mix two states.
+    public func snapshot<Result>(_ body: () throws -> Result) throws -> Result {
+        try execute("BEGIN")
+        defer { try? execute("ROLLBACK") }
+        return try body()
+    }
+
+    // MARK: Guarding queries that come from outside
+
+    /// Allows reading and nothing else: no writes, no ATTACH, no PRAGMA but the harmless ones, no extensions.
+    public func allowReadingOnly() {
+        sqlite3_set_authorizer(handle, { _, action, first, second, _, _ in
+            switch action {
+            case SQLITE_SELECT, SQLITE_READ, SQLITE_RECURSIVE: return SQLITE_OK
+            case SQLITE_FUNCTION:
+                return second.map { sqlite3_stricmp($0, "load_extension") == 0 || sqlite3_stricmp($0, "writefile") == 0 } == true ? SQLITE_DENY : SQLITE_OK
+            case SQLITE_PRAGMA:
+                guard let first else { return SQLITE_DENY }
+                let harmless = ["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "function_list",
+                                "module_list", "pragma_list", "collation_list", "database_list", "compile_options"]
+                if harmless.contains(where: { sqlite3_stricmp(first, $0) == 0 }) { return SQLITE_OK }
+                let readable = ["user_version", "application_id", "page_count", "page_size", "encoding", "freelist_count", "journal_mode", "schema_version", "data_version"]
+                return second == nil && readable.contains { sqlite3_stricmp(first, $0) == 0 } ? SQLITE_OK : SQLITE_DENY
+            default: return SQLITE_DENY
+            }
+        }, nil)
+    }
+
+    /// Asks `stop` every few thousand steps of the machine, and ends the statement as interrupted when it says yes.
+    public func interruptWhen(_ stop: @escaping @Sendable () -> Bool) {
+        watch = stop
+        sqlite3_progress_handler(handle, 20_000, { context in
+            let connection = Unmanaged<Connection>.fromOpaque(context!).takeUnretainedValue()
+            return connection.watch?() == true ? 1 : 0
+        }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// Whether a table, view or index of this name exists.
+    public func has(_ name: String) throws(SQLiteError) -> Bool { try integer("SELECT 1 FROM sqlite_schema WHERE name = ?", .text(name)) != nil }
+}
