@@ -60,7 +60,21 @@ extension Catalogue {
         for position in positions { firings.positions.append(first + Int(position)) }
     }
 
-    private func damagedList(_ place: String) -> MonosemeError {
+    func damagedList(_ place: String) -> MonosemeError {
         MonosemeError("a posting list in \(quoted(path, limit: 400)) is damaged (\(place))", hint: "monoseme check lists all damage; ingest again or restore a copy")
+    }
+}
+
+extension Catalogue {
+    /// Calls `body` with each feature that fires in a segment and its firings there, positions counted in the corpus.
+    public func forEachPostingList(of run: Run, in segment: Segment, _ body: (Int, PostingList) throws -> Void) throws {
+        let first = firstPostingID(ofSegment: segment.id)
+        try connection.query("SELECT id, list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(first), .init(firstPostingID(ofSegment: segment.id + 1))]) { row in
+            let feature = row.integer(0) - first
+            var firings = PostingList()
+            try row.withBlob(1) { try append($0, from: segment.firstPosition, to: &firings) { "feature \(feature), segment \(segment.id)" } }
+            guard feature < run.dictionary.features, firings.positions.last.map({ $0 < segment.firstPosition + segment.tokens }) ?? false else { throw damagedList("feature \(feature), segment \(segment.id)") }
+            try body(feature, firings)
+        }
     }
 }

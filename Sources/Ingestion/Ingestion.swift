@@ -1,1 +1,185 @@
-// placeholder
+import Diagnostics
+public import FeatureCatalogue
+import Formats
+import Glibc
+import LinearAlgebra
+import Numerics
+import SparseCoding
+import Tokenization
+import Transformer
+
+/// Runs a model and its autoencoders over a corpus and keeps every firing.
+///
+/// Works in segments: one transaction each, with its postings, its share of the statistics and a line in the ledger.
+/// Killed anywhere and run again, it goes on after the last segment, and the finished catalogue holds the same rows.
+/// - Parameters:
+///   - report: is told of progress after each segment.
+///   - warn: is told of lines that were skipped and the like.
+/// - Throws: `MonosemeError`, `SQLiteError`; what was committed before stays.
+public func ingest(
+    _ request: IngestionRequest, report: @escaping (IngestionProgress) -> Void = { _ in }, warn: @escaping (String) -> Void = { _ in }
+) throws -> IngestionSummary {
+    try Ingestion(request, report: report, warn: warn).run()
+}
+
+/// The machinery of one ingest: everything that is loaded once.
+final class Ingestion {
+    let request: IngestionRequest
+    let report: (IngestionProgress) -> Void
+    let machinery: Machinery
+    let catalogue: Catalogue
+    let reader: CorpusReader
+    let corpusDescription: CorpusDescription
+    let rules: RunRules
+
+    init(_ request: IngestionRequest, report: @escaping (IngestionProgress) -> Void, warn: @escaping (String) -> Void) throws {
+        self.request = request
+        self.report = report
+        guard !request.autoencoders.isEmpty else { throw MonosemeError("no autoencoder was given", hint: "name its folder with --sae DIR") }
+        for (place, (_, name)) in request.autoencoders.enumerated() where request.autoencoders[..<place].contains(where: { $0.name == name }) {
+            throw MonosemeError("the name \(name) is given to two autoencoders", hint: "give each its own --name")
+        }
+        // Cheap mistakes first: the corpus's path before minutes of loading.
+        reader = try CorpusReader(request.corpus, warn: warn)
+        machinery = try Machinery(request, warn: warn)
+        rules = RunRules(contextLength: machinery.contextLength, prependsBOS: machinery.bos != nil, keepTop: request.keepTop)
+        corpusDescription = CorpusDescription(
+            name: request.corpus.paths.count == 1 ? request.corpus.paths[0].split(separator: "/").last.map(String.init) ?? request.corpus.paths[0] : "\(request.corpus.paths.count) sources",
+            fingerprint: try reader.fingerprint(), settings: Ingestion.settings(of: request.corpus))
+        catalogue = try Catalogue(path: request.catalogue, for: .ingesting)
+    }
+
+    private static func settings(of corpus: CorpusOptions) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.key("paths")
+            writer.array { writer in for path in corpus.paths { writer.value(path) } }
+            writer.member("text_field", corpus.textField)
+            writer.member("topic_field", corpus.topicField)
+            writer.member("token_limit", corpus.tokenLimit)
+        }
+        return writer.text
+    }
+
+    func run() throws -> IngestionSummary {
+        if let summary = try completeAlready() { return summary }
+        let segments = SegmentReader(reader, tokenizer: machinery.tokenizer, contextTokens: machinery.contextTokens, tokenLimit: request.corpus.tokenLimit)
+        var pending = try segments.next()
+        guard pending != nil else {
+            throw MonosemeError("the corpus \(quoted(corpusDescription.name)) holds no text\(reader.malformedLines > 0 ? " (\(reader.malformedLines) lines could not be read)" : "")",
+                                hint: "check the file, --text-field and --corpus")
+        }
+
+        let (corpus, runs) = try register()
+        let done = try runs.map { try catalogue.segments(of: $0) }
+        let resumed = done.map { $0.reduce(0) { $0 + $1.tokens } }.min() ?? 0
+        let writer = try SegmentWriter(catalogue, corpus: corpus, runs: runs)
+        let background = Background(threads: request.threads)
+        let shared = Shared(writer: writer, runs: runs, keepTop: request.keepTop)
+        var firings = runs.reduce(0) { $0 + $1.firings }
+
+        while let (layout, contexts) = pending {
+            // What the ledger holds is done; its text is only compared with what was read then.
+            let missing = runs.indices.filter { done[$0].count <= layout.ordinal }
+            for run in runs.indices where done[run].count > layout.ordinal {
+                let segment = done[run][layout.ordinal]
+                guard segment.firstPosition == layout.firstPosition, segment.tokens == layout.tokens.count else { throw changedText() }
+            }
+            let blocks = try missing.isEmpty ? [] : machinery.fire(layout, contexts: contexts, autoencoders: missing, threads: request.threads)
+            firings += blocks.reduce(0) { $0 + $1.reduce(0) { $0 + $1.features.count } }
+            try background.submit { try shared.commit(layout, missing, blocks) }
+            pending = try segments.next()
+            report(progress(.reading, segments, firings))
+        }
+        try background.finish()
+        try finish(corpus, segments)
+        for (place, run) in runs.enumerated() where !run.isComplete {
+            report(progress(.summarising(run.dictionary.name), segments, firings))
+            try Summary(of: try catalogue.run(of: run.dictionary.name), autoencoder: machinery.autoencoders[place], machinery, catalogue, threads: request.threads).write(at: now())
+        }
+        try catalogue.checkpoint()
+
+        let final = try catalogue.corpus(corpus.id)
+        return IngestionSummary(outcome: .ingested, dictionaries: runs.map(\.dictionary.name), tokens: final.tokens, documents: final.documents,
+                                emptyDocuments: final.emptyDocuments, malformedLines: final.malformedLines, tokensResumed: resumed, firings: firings,
+                                bytesOnDisk: catalogue.bytesOnDisk)
+    }
+
+    /// The commits' half of an ingest, run behind the computing half, one segment at a time.
+    private struct Shared: @unchecked Sendable {
+        let writer: SegmentWriter
+        let runs: [Run]
+        let keepTop: Int?
+
+        func commit(_ layout: SegmentLayout, _ missing: [Int], _ blocks: [[FiringBlock]]) throws {
+            let indexes = missing.enumerated().map { place, run in
+                (run: runs[run], index: SegmentIndex(blocks[place], of: layout, features: runs[run].dictionary.features, lastPosition: writer.lastPositions(of: runs[run]), keepTop: keepTop))
+            }
+            try writer.commit(layout, indexes, at: now())
+        }
+    }
+
+    private func changedText() -> MonosemeError {
+        MonosemeError("the text of the corpus \(quoted(corpusDescription.name)) has changed since this run was begun", hint: "restore the text, or ingest what is there now under another name")
+    }
+
+    private func progress(_ stage: IngestionProgress.Stage, _ segments: SegmentReader, _ firings: Int) -> IngestionProgress {
+        var expected: Int?
+        // JSON's quoting and other members make a file a little larger than its text: an estimate.
+        if let bytes = reader.bytesOnDisk, segments.textBytes > 0, !request.corpus.paths.contains(where: { $0.hasSuffix(".gz") || $0.hasSuffix(".zst") }) {
+            expected = max(segments.tokens, Int(Double(segments.tokens) / Double(segments.textBytes) * Double(bytes) * 0.97))
+        }
+        if let limit = request.corpus.tokenLimit { expected = min(expected ?? limit, limit) }
+        return IngestionProgress(stage: stage, tokens: segments.tokens, tokensExpected: expected, firings: firings, bytesOnDisk: catalogue.bytesOnDisk)
+    }
+
+    /// The answer where every named run was completed before, by the same rules over the same corpus.
+    private func completeAlready() throws -> IngestionSummary? {
+        var runs: [Run] = []
+        for (_, name) in request.autoencoders {
+            guard try catalogue.dictionaryIfAny(named: name) != nil, let run = try? catalogue.run(of: name), run.isComplete else { return nil }
+            runs.append(run)
+        }
+        // Registering finds what is there, and throws where it differs.
+        let (corpus, _) = try register()
+        return IngestionSummary(outcome: .alreadyComplete, dictionaries: runs.map(\.dictionary.name), tokens: corpus.tokens, documents: corpus.documents,
+                                emptyDocuments: corpus.emptyDocuments, malformedLines: corpus.malformedLines, tokensResumed: corpus.tokens,
+                                firings: runs.reduce(0) { $0 + $1.firings }, bytesOnDisk: catalogue.bytesOnDisk)
+    }
+
+    /// Finds or adds everything that the segments refer to, in one transaction.
+    private func register() throws -> (Corpus, [Run]) {
+        try catalogue.connection.transaction {
+            let tokenizer = machinery.tokenizer, shape = machinery.model.shape
+            let tokenizerID = try catalogue.register(tokenizer: tokenizer.sha256, vocabulary: tokenizer.vocabularySize) { tokenizer.bytes(of: Int32($0)) }
+            let model = try catalogue.register(
+                ModelDescription(name: machinery.model.name, architecture: shape.architecture, layers: shape.layers, width: shape.width, mlpWidth: shape.mlpWidth,
+                                 vocabulary: shape.vocabulary, contextLength: shape.contextLength, weightsSHA256: machinery.model.weightsSHA256), tokenizer: tokenizerID)
+            let corpus = try catalogue.register(corpusDescription, tokenizer: tokenizerID)
+            let time = now()
+            let runs = try zip(request.autoencoders, machinery.autoencoders).map { given, autoencoder in
+                let dictionary = try catalogue.register(
+                    DictionaryDescription(name: given.name, hook: machinery.hook.description, architecture: autoencoder.configuration.architectureAsWritten,
+                                          settings: autoencoder.configuration.verbatim, weightsSHA256: autoencoder.weightsSHA256),
+                    model: model, decoder: autoencoder.decoder, norms: autoencoder.decoderNorms, encoderDecoderCosines: autoencoder.encoderDecoderCosines())
+                return try catalogue.register(rules, of: dictionary, over: corpus, engine: engineVersion, at: time)
+            }
+            return (corpus, runs)
+        }
+    }
+
+    /// The corpus has been read to its end.
+    private func finish(_ corpus: Corpus, _ segments: SegmentReader) throws {
+        guard segments.tokens >= corpus.tokens else { throw changedText() }
+        try catalogue.complete(corpus, emptyDocuments: segments.emptyDocuments, malformedLines: segments.malformedLines)
+    }
+}
+
+/// The time now, RFC 3339 in UTC to the second.
+public func now() -> String {
+    var seconds = time(nil)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    func two(_ n: Int32) -> String { n < 10 ? "0\(n)" : "\(n)" }
+    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
+}

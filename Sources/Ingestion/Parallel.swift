@@ -1,0 +1,68 @@
+import Dispatch
+import Synchronization
+
+/// Calls `body` for each of 0 ..< `count` on up to `threads` threads, and throws what the first failing call threw.
+///
+/// Which thread takes which number is left to chance; results must not depend on it.
+func forEachInParallel(_ count: Int, threads: Int, _ body: @Sendable (Int) throws -> Void) throws {
+    if threads <= 1 || count <= 1 { return try (0..<count).forEach(body) }
+    let next = Atomic<Int>(0)
+    let failure = Mutex<(place: Int, error: any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
+        while true {
+            let place = next.add(1, ordering: .relaxed).oldValue
+            guard place < count, failure.withLock({ $0 == nil }) else { return }
+            do { try body(place) } catch {
+                failure.withLock { first in if first == nil || place < first!.place { first = (place, error) } }
+            }
+        }
+    }
+    if let (_, error) = failure.withLock({ $0 }) { throw error }
+}
+
+/// Results made in any order and read in theirs. Each place is written by one thread, before anybody reads.
+final class Slots<Value: Sendable>: @unchecked Sendable {
+    private let storage: UnsafeMutableBufferPointer<Value?>
+
+    init(_ count: Int) {
+        storage = .allocate(capacity: count)
+        storage.initialize(repeating: nil)
+    }
+
+    deinit { storage.deinitialize().deallocate() }
+
+    subscript(place: Int) -> Value? {
+        get { storage[place] }
+        set { storage[place] = newValue }
+    }
+
+    /// Every value, in order, taken out.
+    func take() -> [Value] {
+        defer { for place in storage.indices { storage[place] = nil } }
+        return storage.map { $0! }
+    }
+}
+
+/// Work done in order behind the caller's back, one piece at a time; with one thread, at once.
+final class Background: @unchecked Sendable {
+    private let queue = DispatchQueue(label: "monoseme.writer")
+    private let group = DispatchGroup()
+    private let failure = Mutex<(any Error)?>(nil)
+    private let isInline: Bool
+
+    init(threads: Int) { isInline = threads <= 1 }
+
+    /// Waits for the piece before, throws what it threw, and starts this one.
+    func submit(_ work: @escaping @Sendable () throws -> Void) throws {
+        try finish()
+        if isInline { return try work() }
+        queue.async(group: group) { [failure] in
+            do { try work() } catch { failure.withLock { $0 = error } }
+        }
+    }
+
+    func finish() throws {
+        group.wait()
+        if let error = failure.withLock({ $0.take() }) { throw error }
+    }
+}

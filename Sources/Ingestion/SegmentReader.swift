@@ -1,0 +1,77 @@
+import Diagnostics
+import FeatureCatalogue
+import Tokenization
+
+/// Turns a corpus into segments: documents tokenised one by one, cut into contexts, gathered until a segment is full.
+///
+/// The same corpus and rules give the same segments, wherever a run is resumed.
+final class SegmentReader {
+    /// A segment is closed by the context that brings it to this many tokens: large enough that posting lists are long,
+    /// small enough that a kill costs seconds.
+    static let segmentTokens = 65_536
+
+    private let reader: CorpusReader
+    private let encoder: Tokenizer.Encoder
+    private let contextTokens: Int
+    private let tokenLimit: Int
+    private var document: (source: SourceDocument, tokens: [Int32], firstPosition: Int, ordinal: Int, at: Int)?
+    private var documents = 0
+    private var position = 0
+    private var segments = 0
+
+    /// Documents that gave no token.
+    private(set) var emptyDocuments = 0
+    /// Bytes of text taken so far.
+    private(set) var textBytes = 0
+    private(set) var tokens = 0
+
+    var malformedLines: Int { reader.malformedLines }
+
+    /// - Parameter contextTokens: corpus tokens in the longest context.
+    init(_ reader: CorpusReader, tokenizer: Tokenizer, contextTokens: Int, tokenLimit: Int?) {
+        self.reader = reader
+        self.contextTokens = contextTokens
+        self.tokenLimit = tokenLimit ?? .max
+        encoder = tokenizer.makeEncoder()
+    }
+
+    /// The next segment and the lengths of its contexts, or `nil` at the end.
+    func next() throws -> (layout: SegmentLayout, contexts: [Int])? {
+        var layout = SegmentLayout(ordinal: segments, firstPosition: position)
+        var contexts: [Int] = []
+        while layout.tokens.count < SegmentReader.segmentTokens, position < tokenLimit {
+            if document == nil, try !openDocument() { break }
+            let (source, tokens, first, ordinal, at) = document!
+            let count = min(contextTokens, tokens.count - at, tokenLimit - position)
+            layout.tokens.append(contentsOf: tokens[at..<at + count])
+            contexts.append(count)
+            if let last = layout.parts.last, last.documentFirstPosition == first {
+                layout.parts[layout.parts.count - 1] = part(source, first, ordinal, tokens: last.tokens + count)
+            } else {
+                layout.parts.append(part(source, first, ordinal, tokens: count))
+            }
+            position += count
+            if at + count == tokens.count { document = nil } else { document!.at += count }
+        }
+        guard !contexts.isEmpty else { return nil }
+        segments += 1
+        self.tokens = position
+        return (layout, contexts)
+    }
+
+    private func part(_ source: SourceDocument, _ first: Int, _ ordinal: Int, tokens: Int) -> SegmentLayout.Part {
+        SegmentLayout.Part(ordinal: ordinal, documentFirstPosition: first, tokens: tokens, topic: source.topic, source: source.source, line: source.line)
+    }
+
+    private func openDocument() throws -> Bool {
+        while let source = try reader.next() {
+            textBytes += source.text.count
+            let tokens = source.text.withUnsafeBytes { encoder.encode($0) }
+            if tokens.isEmpty { emptyDocuments += 1; continue }
+            document = (source, tokens, position, documents, 0)
+            documents += 1
+            return true
+        }
+        return false
+    }
+}
