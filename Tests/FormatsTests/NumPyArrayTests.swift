@@ -31,7 +31,7 @@ private func parse(_ bytes: [UInt8]) throws -> NumPyArray { try bytes.withUnsafe
         (literal("|b1", "(2,)"), [0, 1], [2], [0, 1]),
         (literal("|i1", "(1L,)"), [0xfe], [1], [-2]),
         (literal("<f4", "(0, 5)"), [], [0, 5], []),
-        (literal("<f4", "(4611686018427387904, 0)", fortran: true), [], [1 << 62, 0], []),
+        (literal("<f4", "(1152921504606846976, 0)", fortran: true), [], [1 << 60, 0], []),
     ] as [(String, [UInt8], [Int], [Float])])
     func `arrays of every supported kind are read`(header: String, data: [UInt8], shape: [Int], values: [Float]) throws {
         for version: UInt8 in 1...3 {

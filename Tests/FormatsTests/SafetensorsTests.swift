@@ -123,7 +123,7 @@ private func open(_ data: Data, in folder: URL) throws -> SafetensorsFile {
             let whole = try Data(contentsOf: URL(filePath: path))
             var random = SeededGenerator(seed: 1)
             var accepted = 0
-            for turn in 0..<6000 {
+            for turn in 0..<5100 {
                 var data = whole
                 if turn % 3 == 0 { data = data.prefix(Int.random(in: 0..<whole.count, using: &random)) }
                 for _ in 0..<Int.random(in: turn % 3 == 0 ? 0...2 : 1...3, using: &random) where !data.isEmpty {
@@ -139,7 +139,7 @@ private func open(_ data: Data, in folder: URL) throws -> SafetensorsFile {
                     if let matrix = try? tensor.matrix() { #expect(matrix.count == tensor.count) }
                 }
             }
-            #expect(accepted > 0 && accepted < 6000)
+            #expect(accepted > 0 && accepted < 5100)
         }
     }
 
