@@ -6,7 +6,7 @@ private struct Reading: Equatable, CustomStringConvertible {
     var feature: String, others: [String], model: String, saes: [String], corpus: [String], k: Int, within: String?
     var vector: String?, order: Sample.Order, threshold: Double?, file: String?, strict: Bool, format: OutputFormat
 
-    init(_ values: Values) {
+    init(_ values: ParameterValues) {
         feature = values[Sample.feature]
         others = values[Sample.others]
         model = values[Sample.model]
@@ -99,7 +99,7 @@ private func read(_ line: String) throws -> Reading {
     }
 
     @Test func `an argument too many is refused`() {
-        #expect(run("plain x") == Transcript(status: 2, errors: """
+        #expect(transcript("plain x") == Transcript(status: 2, errors: """
             monoseme: unexpected argument "x"
               hint: this command takes options only; see `monoseme plain --help`
 
@@ -117,7 +117,7 @@ private func read(_ line: String) throws -> Reading {
         ("-- plain", [:], "catalogue: catalogue.sqlite\n"),
     ] as [(String, [String: String], String)])
     func `global options stand before or behind the command, and fall back on the environment`(line: String, environment: [String: String], output: String) {
-        #expect(run(line, environment: environment) == Transcript(status: 0, output: output))
+        #expect(transcript(line, environment: environment) == Transcript(status: 0, output: output))
     }
 
     @Test(arguments: [
@@ -135,11 +135,11 @@ private func read(_ line: String) throws -> Reading {
         ("sample usage --model m --sae a", "--vector and FEATURE exclude each other", "see `monoseme sample --help`"),
     ])
     func `usage errors exit 2`(line: String, message: String, hint: String) {
-        #expect(run(line) == Transcript(status: 2, errors: "monoseme: \(message)\n  hint: \(hint)\n"))
+        #expect(transcript(line) == Transcript(status: 2, errors: "monoseme: \(message)\n  hint: \(hint)\n"))
     }
 
     @Test func `a failure exits 1 with its hint`() {
-        #expect(run("sample fail --model m --sae a") == Transcript(status: 1, errors: """
+        #expect(transcript("sample fail --model m --sae a") == Transcript(status: 1, errors: """
             monoseme: no dictionary "A/7" in catalogue.sqlite
               hint: `monoseme dictionaries` lists them
 
@@ -164,7 +164,7 @@ private func read(_ line: String) throws -> Reading {
             static let declaration = Declaration("broken", summary: "Ends in a stop.", parameters: [
                 Argument<[String]>("ALL", help: "all of it"), Argument<String>("ONE", help: "one more"),
                 Flag("--json", help: "x"), Flag("strict", help: "y"), Shared.format,
-            ], examples: [Example("monoseme broken --nope", "wrong")])
+            ], examples: [("monoseme broken --nope", "wrong")])
             static func run(_ invocation: Invocation) {}
         }
         #expect(Program("monoseme", version: "1", summary: "s", chapters: [.init("All", [Broken.self])]).faults() == [
@@ -175,6 +175,6 @@ private func read(_ line: String) throws -> Reading {
             #"broken: "Ends in a stop." should be a clause without a full stop"#,
             #"broken: example "monoseme broken --nope": unknown option "--nope""#,
         ])
-        #expect(program.faults().isEmpty)
+        #expect(sampleProgram.faults().isEmpty)
     }
 }

@@ -28,8 +28,8 @@ enum Sample: Command {
             """,
         parameters: [feature, others, model, saes, corpus, k, within, vector, order, threshold, file, strict, Shared.format],
         examples: [
-            Example("monoseme sample A/1/2357 --model gpt2 --sae run-1 -k 3", "The three nearest"),
-            Example("monoseme sample 'A 1' --model m --sae a --sae b --jsonl | head -3", "Two dictionaries at once, as JSON Lines"),
+            ("monoseme sample A/1/2357 --model gpt2 --sae run-1 -k 3", "The three nearest"),
+            ("monoseme sample 'A 1' --model m --sae a --sae b --jsonl | head -3", "Two dictionaries at once, as JSON Lines"),
         ])
 
     static func run(_ invocation: Invocation) throws {
@@ -47,24 +47,24 @@ enum Sample: Command {
 }
 
 enum Plain: Command {
-    static let declaration = Declaration("plain", summary: "take nothing and say little", examples: [Example("monoseme plain", "Just so")])
+    static let declaration = Declaration("plain", summary: "take nothing and say little", examples: [("monoseme plain", "Just so")])
     static func run(_ invocation: Invocation) throws { try invocation.print(invocation.style.bold("catalogue: ") + invocation[Shared.catalogue]) }
 }
 
-let program = Program(
+let sampleProgram = Program(
     "monoseme", version: "1.2.3", summary: "SQLite for sparse-autoencoder features",
     chapters: [.init("Look at features", [Sample.self]), .init("Everything else", [Plain.self])])
 
-/// What a run of `program` printed, and how it ended.
+/// What a run of `sampleProgram` printed, and how it ended.
 struct Transcript: Equatable {
     var status: Int32
     var output = ""
     var errors = ""
 }
 
-func run(_ line: String, environment: [String: String] = [:], terminal: Terminal = .plain) -> Transcript {
+func transcript(_ line: String, environment: [String: String] = [:], terminal: Terminal = .plain) -> Transcript {
     let output = Output.memory(), errors = Output.memory()
-    let status = program.run(
+    let status = sampleProgram.run(
         shellWords(line), environment: Environment(environment), output: output, errors: errors, terminal: terminal, errorTerminal: .plain)
     return Transcript(status: status, output: output.text, errors: errors.text)
 }

@@ -17,25 +17,18 @@ struct Declaration: Sendable {
     let discussion: String
     /// In the order in which help lists them; arguments are filled in this order.
     let parameters: [any Parameter]
-    let examples: [Example]
+    /// Command lines that work, and what each is for; a test runs them through the parser.
+    let examples: [(line: String, purpose: String)]
 
-    init(_ name: String, summary: String, discussion: String = "", parameters: [any Parameter] = [], examples: [Example]) {
+    init(
+        _ name: String, summary: String, discussion: String = "", parameters: [any Parameter] = [],
+        examples: [(line: String, purpose: String)]
+    ) {
         self.name = name
         self.summary = summary
         self.discussion = discussion
         self.parameters = parameters
         self.examples = examples
-    }
-}
-
-/// A command line that works, and what it is for.
-struct Example: Sendable {
-    let line: String
-    let purpose: String
-
-    init(_ line: String, _ purpose: String) {
-        self.line = line
-        self.purpose = purpose
     }
 }
 

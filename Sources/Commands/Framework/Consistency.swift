@@ -27,7 +27,7 @@ extension Program {
             if command.summary.count > 70 { fault("the summary is longer than 70 characters") }
             if command.examples.isEmpty { fault("no example") }
             for example in command.examples {
-                do { try check(example, of: command) } catch { fault("example \(quoted(example.line)): \((error as? UsageError)?.message ?? "\(error)")") }
+                do { try check(example.line, of: command) } catch { fault("example \(quoted(example.line)): \((error as? UsageError)?.message ?? "\(error)")") }
             }
         }
         return faults
@@ -40,12 +40,12 @@ extension Program {
         }
     }
 
-    private func check(_ example: Example, of command: Declaration) throws {
-        let words = shellWords(example.line)
+    private func check(_ line: String, of command: Declaration) throws {
+        let words = shellWords(line)
         guard let start = words.firstIndex(of: name) else { throw UsageError("does not call \(name)") }
-        let line = Array(words[(start + 1)...])
-        guard let at = try commandIndex(in: line), line[at] == command.name else { throw UsageError("does not call \(command.name)") }
-        _ = try parse(Array(line[..<at] + line[(at + 1)...]), parameters: command.parameters + global, environment: Environment([:]))
+        let rest = Array(words[(start + 1)...])
+        guard let at = try commandIndex(in: rest), rest[at] == command.name else { throw UsageError("does not call \(command.name)") }
+        _ = try parse(Array(rest[..<at] + rest[(at + 1)...]), parameters: command.parameters + global, environment: Environment([:]))
     }
 }
 

@@ -4,10 +4,10 @@ func help(for command: Declaration, of program: Program, terminal: Terminal) -> 
     page.opening("\(program.name) \(command.name)", command.summary)
     page.usage(["\(program.name) \(command.name)"] + synopsis(of: command.parameters))
     page.prose(command.discussion)
-    for section in Section.allCases where section != .global {
+    for section in HelpSection.allCases where section != .global {
         page.list(section.rawValue, command.parameters.filter { $0.section == section }.flatMap(\.forms).map(entry))
     }
-    page.list(Section.global.rawValue, program.global.flatMap(\.forms).map(entry) + [HelpPage.help])
+    page.list(HelpSection.global.rawValue, program.global.flatMap(\.forms).map(entry) + [HelpPage.help])
     page.examples(command.examples)
     page.exitStatus()
     return page.text
@@ -23,7 +23,7 @@ func help(for program: Program, terminal: Terminal) -> String {
     for chapter in program.chapters {
         page.list(chapter.title, chapter.commands.map { ($0.declaration.name, $0.declaration.summary) }, column: column)
     }
-    page.list(Section.global.rawValue, program.global.flatMap(\.forms).map(entry) + [HelpPage.help, ("--version", "Print the version")])
+    page.list(HelpSection.global.rawValue, program.global.flatMap(\.forms).map(entry) + [HelpPage.help, ("--version", "Print the version")])
     page.prose("`\(program.name) COMMAND --help` tells more about a command, with examples.")
     page.exitStatus()
     return page.text
@@ -45,7 +45,7 @@ private func synopsis(of parameters: [any Parameter]) -> [String] {
 }
 
 /// A form's two columns: how it is written, and what it does.
-private func entry(_ form: Form) -> (String, String) {
+private func entry(_ form: ParameterForm) -> (String, String) {
     let names = form.names.sorted { $0.count < $1.count }.joined(separator: ", ")
     return switch form.intake {
     case .nothing: (names, form.help)
@@ -114,7 +114,7 @@ private struct HelpPage {
         block(lines)
     }
 
-    mutating func examples(_ examples: [Example]) {
+    mutating func examples(_ examples: [(line: String, purpose: String)]) {
         guard !examples.isEmpty else { return }
         var lines = [style.bold("Examples:")]
         for example in examples {

@@ -1,6 +1,6 @@
 /// One call of a command: its values and where its answer goes.
 struct Invocation {
-    let values: Values
+    let values: ParameterValues
     /// Standard output, buffered; what it holds is written when the command returns.
     let output: Output
     /// Standard error.
@@ -26,8 +26,8 @@ struct Invocation {
     /// Prints a table in the format that `Shared.format` asks for; the command must declare it.
     func print(_ table: Table) throws { try table.write(to: output, format: self[Shared.format], terminal: terminal) }
 
-    /// Prints a record in the format that `Shared.format` asks for; the command must declare it.
-    func print(_ record: Record) throws { try record.write(to: output, format: self[Shared.format], terminal: terminal) }
+    /// Prints facts in the format that `Shared.format` asks for; the command must declare it.
+    func print(_ facts: Facts) throws { try facts.write(to: output, format: self[Shared.format], terminal: terminal) }
 
     /// A table that takes its rows one by one, for answers too long for memory.
     func tableWriter(_ columns: [Column]) -> TableWriter {
@@ -51,7 +51,7 @@ enum Shared {
 
     static let color = Option<ColorChoice>("--color", default: .auto, section: .global, help: "Colours in what is printed")
 
-    /// For every command that answers with a table or a record.
+    /// For every command that answers with a table or facts.
     static let format = FlagChoice<OutputFormat>(default: .table, section: .output, [
         ("--json", .json, "Print one JSON document"),
         ("--jsonl", .jsonl, "Print one JSON object on each line"),

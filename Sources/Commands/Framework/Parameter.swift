@@ -8,14 +8,14 @@ protocol Parameter: Sendable {
     /// The name it goes by in messages, unique within a command: `--model`, `FEATURE`.
     var name: String { get }
     /// How it is written and described; several for a choice between flags.
-    var forms: [Form] { get }
+    var forms: [ParameterForm] { get }
     /// The heading under which help lists it.
-    var section: Section { get }
+    var section: HelpSection { get }
     /// The value for what was found, or why there is none.
     func value(from found: [Occurrence], environment: Environment) throws -> Value
 }
 
-enum Section: String, CaseIterable, Sendable {
+enum HelpSection: String, CaseIterable, Sendable {
     case arguments = "Arguments"
     case options = "Options"
     case output = "Output"
@@ -23,7 +23,7 @@ enum Section: String, CaseIterable, Sendable {
 }
 
 /// One way to write a parameter.
-struct Form: Sendable {
+struct ParameterForm: Sendable {
     enum Intake: Sendable, Equatable {
         /// Only the name.
         case nothing
@@ -63,11 +63,11 @@ struct Option<Value: ParameterValue>: Parameter {
     let defaultValue: Value?
     /// The variable that provides the value where the command line does not.
     let variable: String?
-    let intake: Form.Intake
+    let intake: ParameterForm.Intake
     let isRequired: Bool
     let bounds: Bounds<Value.Scalar>?
     let help: String
-    let section: Section
+    let section: HelpSection
 
     /// `names` are written as they are typed (`"--output", "-o"`), the first one is used in messages.
     ///
@@ -75,7 +75,7 @@ struct Option<Value: ParameterValue>: Parameter {
     /// name take all values up to the next option.
     init(
         _ names: String..., value placeholder: String? = nil, default defaultValue: Value? = nil, variable: String? = nil,
-        intake: Form.Intake = .one, isRequired: Bool = false, section: Section = .options, help: String
+        intake: ParameterForm.Intake = .one, isRequired: Bool = false, section: HelpSection = .options, help: String
     ) {
         self.init(names, placeholder, defaultValue, variable, intake, isRequired, nil, section, help)
     }
@@ -83,14 +83,14 @@ struct Option<Value: ParameterValue>: Parameter {
     /// The same, for values within `range`.
     init<Range: RangeExpression & Sendable>(
         _ names: String..., value placeholder: String? = nil, default defaultValue: Value? = nil, variable: String? = nil,
-        intake: Form.Intake = .one, isRequired: Bool = false, section: Section = .options, in range: Range, help: String
+        intake: ParameterForm.Intake = .one, isRequired: Bool = false, section: HelpSection = .options, in range: Range, help: String
     ) where Range.Bound == Value.Scalar {
         self.init(names, placeholder, defaultValue, variable, intake, isRequired, Bounds(range), section, help)
     }
 
     private init(
-        _ names: [String], _ placeholder: String?, _ defaultValue: Value?, _ variable: String?, _ intake: Form.Intake,
-        _ isRequired: Bool, _ bounds: Bounds<Value.Scalar>?, _ section: Section, _ help: String
+        _ names: [String], _ placeholder: String?, _ defaultValue: Value?, _ variable: String?, _ intake: ParameterForm.Intake,
+        _ isRequired: Bool, _ bounds: Bounds<Value.Scalar>?, _ section: HelpSection, _ help: String
     ) {
         precondition(!names.isEmpty, "an option needs a name")
         self.names = names
@@ -106,8 +106,8 @@ struct Option<Value: ParameterValue>: Parameter {
 
     var name: String { names[0] }
 
-    var forms: [Form] {
-        [Form(names: names, intake: intake, placeholder: placeholder, isRequired: isRequired,
+    var forms: [ParameterForm] {
+        [ParameterForm(names: names, intake: intake, placeholder: placeholder, isRequired: isRequired,
               isRepeatable: Value.multiplicity == .many, help: help + remarks)]
     }
 
@@ -158,10 +158,10 @@ struct Argument<Value: ParameterValue>: Parameter {
         self.help = help
     }
 
-    var section: Section { .arguments }
+    var section: HelpSection { .arguments }
 
-    var forms: [Form] {
-        [Form(names: [], intake: .positional(Value.multiplicity), placeholder: name, isRequired: isRequired,
+    var forms: [ParameterForm] {
+        [ParameterForm(names: [], intake: .positional(Value.multiplicity), placeholder: name, isRequired: isRequired,
               isRepeatable: Value.multiplicity == .many, help: help)]
     }
 
@@ -174,10 +174,10 @@ struct Argument<Value: ParameterValue>: Parameter {
 /// Something to switch on: `--strict`.
 struct Flag: Parameter {
     let names: [String]
-    let section: Section
+    let section: HelpSection
     let help: String
 
-    init(_ names: String..., section: Section = .options, help: String) {
+    init(_ names: String..., section: HelpSection = .options, help: String) {
         precondition(!names.isEmpty, "a flag needs a name")
         self.names = names
         self.section = section
@@ -186,7 +186,7 @@ struct Flag: Parameter {
 
     var name: String { names[0] }
 
-    var forms: [Form] { [Form(names: names, intake: .nothing, placeholder: "", isRequired: false, isRepeatable: true, help: help)] }
+    var forms: [ParameterForm] { [ParameterForm(names: names, intake: .nothing, placeholder: "", isRequired: false, isRepeatable: true, help: help)] }
 
     func value(from found: [Occurrence], environment: Environment) -> Bool { !found.isEmpty }
 }
@@ -201,9 +201,9 @@ struct FlagChoice<Value: Sendable>: Parameter {
 
     let cases: [Case]
     let defaultValue: Value
-    let section: Section
+    let section: HelpSection
 
-    init(default defaultValue: Value, section: Section = .options, _ cases: [(name: String, value: Value, help: String)]) {
+    init(default defaultValue: Value, section: HelpSection = .options, _ cases: [(name: String, value: Value, help: String)]) {
         precondition(!cases.isEmpty, "a choice needs cases")
         self.cases = cases.map(Case.init)
         self.defaultValue = defaultValue
@@ -212,8 +212,8 @@ struct FlagChoice<Value: Sendable>: Parameter {
 
     var name: String { cases[0].name }
 
-    var forms: [Form] {
-        cases.map { Form(names: [$0.name], intake: .nothing, placeholder: "", isRequired: false, isRepeatable: true, help: $0.help) }
+    var forms: [ParameterForm] {
+        cases.map { ParameterForm(names: [$0.name], intake: .nothing, placeholder: "", isRequired: false, isRepeatable: true, help: $0.help) }
     }
 
     func value(from found: [Occurrence], environment: Environment) throws -> Value {

@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// The typed values of one command line.
-struct Values: Sendable {
+struct ParameterValues: Sendable {
     fileprivate var values: [String: any Sendable] = [:]
     fileprivate var given: Set<String> = []
 
@@ -20,10 +20,10 @@ struct Values: Sendable {
 ///
 /// `--name value`, `--name=value`, `-k value`, `-kvalue`; `--` ends the options; a lone `-` and a negative number are
 /// values. Errors: `UsageError`, for the first thing that is wrong.
-func parse(_ words: [String], parameters: [any Parameter], environment: Environment) throws -> Values {
+func parse(_ words: [String], parameters: [any Parameter], environment: Environment) throws -> ParameterValues {
     var parser = Parser(words: words, parameters: parameters)
     try parser.sort()
-    var values = Values()
+    var values = ParameterValues()
     for (parameter, found) in zip(parameters, parser.found) {
         values.values[parameter.name] = try parameter.value(from: found, environment: environment)
         if !found.isEmpty { values.given.insert(parameter.name) }
@@ -45,9 +45,9 @@ private struct Parser {
     let parameters: [any Parameter]
     /// One list for each parameter.
     var found: [[Occurrence]]
-    private var named: [String: (index: Int, form: Form)] = [:]
+    private var named: [String: (index: Int, form: ParameterForm)] = [:]
     /// The arguments, in order of declaration.
-    private var arguments: [(index: Int, form: Form)] = []
+    private var arguments: [(index: Int, form: ParameterForm)] = []
     private var at = 0
     private var optionsEnded = false
 
@@ -113,7 +113,7 @@ private struct Parser {
         }
     }
 
-    private mutating func valueAfter(_ name: String, _ form: Form) throws -> String {
+    private mutating func valueAfter(_ name: String, _ form: ParameterForm) throws -> String {
         let shape = "\(name) \(form.placeholder)"
         guard at < words.count else { throw UsageError("\(name) needs a value: \(shape)") }
         let word = words[at]

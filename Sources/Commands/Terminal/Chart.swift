@@ -14,7 +14,7 @@ func bar(_ fraction: Double, width: Int) -> String {
 }
 
 /// Counts in bins, drawn upright or lying.
-struct Histogram: Sendable {
+struct HistogramChart: Sendable {
     let counts: [Int]
     /// The lower edge of the first bin and the upper edge of the last.
     let range: ClosedRange<Double>

@@ -1,5 +1,5 @@
 /// How far a long piece of work is.
-struct Progress: Sendable {
+struct ProgressLine: Sendable {
     /// What is worked on: `A/1`.
     var title: String
     /// In units; `total` is `nil` where it is not known.
@@ -20,7 +20,7 @@ struct Progress: Sendable {
         let count = thousands(String(done))
         if let total {
             // Rounded down: 100 % means done.
-            if total > 0 { parts.append("\(Int(min(1, max(0, Double(done) / Double(total))) * 100)) %") }
+            if total > 0 { parts.append("\(Int(min(100, max(0, Double(done) * 100 / Double(total))))) %") }
             parts.append("\(count) of \(thousands(String(total))) \(unit)")
         } else {
             parts.append("\(count) \(unit)")
@@ -42,7 +42,7 @@ struct Progress: Sendable {
 
 /// Redraws a progress line on standard error, ten times a second at most; silent where that is not a terminal.
 final class ProgressReporter {
-    private var progress: Progress
+    private var progress: ProgressLine
     private let output: Output
     private let terminal: Terminal
     private let now: () -> ContinuousClock.Instant
@@ -55,7 +55,7 @@ final class ProgressReporter {
         _ title: String, total: Int?, unit: String, output: Output, terminal: Terminal,
         now: @escaping () -> ContinuousClock.Instant = { ContinuousClock.now }
     ) {
-        progress = Progress(title: title, done: 0, total: total, unit: unit)
+        progress = ProgressLine(title: title, done: 0, total: total, unit: unit)
         self.output = output
         self.terminal = terminal
         self.now = now

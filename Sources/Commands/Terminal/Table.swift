@@ -78,7 +78,7 @@ struct Table: Sendable {
 }
 
 /// Facts about one thing: lines of `title  value` for people, one object for programs.
-struct Record: Sendable {
+struct Facts: Sendable {
     private(set) var fields: [(column: Column, cell: Cell)] = []
 
     init() {}

@@ -96,7 +96,13 @@ private func quotedForCSV(_ text: String) -> String {
     let needsQuotes = text.isEmpty || text.hasPrefix(" ") || text.hasSuffix(" ")
         || text.utf8.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == 0x0a || $0 == 0x0d }
     guard needsQuotes else { return text }
-    return "\"" + text.reduce(into: "") { out, character in out += character == "\"" ? "\"\"" : String(character) } + "\""
+    // By scalar: a mark behind a quote makes one character of both.
+    var quoted = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+        if scalar == "\"" { quoted.append(scalar) }
+        quoted.append(scalar)
+    }
+    return "\"" + String(quoted) + "\""
 }
 
 /// Rows under their titles, in columns; flexible columns are cut until a row fits the terminal.
