@@ -1,0 +1,200 @@
+import Formats
+
+/// Writes a table row by row: at once for programs, after the last row for people, whose columns are aligned.
+///
+/// Call `finish` at the end, also of an empty table.
+final class TableWriter {
+    private let columns: [Column]
+    private let format: OutputFormat
+    private let output: Output
+    private let terminal: Terminal
+    private var held: [[Cell]] = []
+    private var rowCount = 0
+
+    /// Keys that occur twice, as in a SQL join, are numbered: `name`, `name_2`.
+    init(_ columns: [Column], format: OutputFormat, output: Output, terminal: Terminal) {
+        var taken: Set<String> = []
+        self.columns = columns.map { column in
+            var key = column.key
+            var number = 2
+            while !taken.insert(key).inserted {
+                key = "\(column.key)_\(number)"
+                number += 1
+            }
+            return Column(column.title, key: key, alignment: column.alignment, isFlexible: column.isFlexible, audience: column.audience)
+        }
+        self.format = format
+        self.output = output
+        self.terminal = terminal
+    }
+
+    /// Takes one cell for each column.
+    func append(_ row: [Cell]) throws {
+        precondition(row.count == columns.count, "a row of \(row.count) cells in a table of \(columns.count) columns")
+        switch format {
+        case .table: held.append(row)
+        case .json: try output.write((rowCount == 0 ? "[\n" : ",\n") + object(of: columns, row))
+        case .jsonl: try output.write(object(of: columns, row) + "\n")
+        case .csv:
+            if rowCount == 0 { try csvHeader() }
+            try output.write(csvLine(zip(columns, row).filter { $0.0.audience != .people }.map { csvField($0.1) }))
+        }
+        rowCount += 1
+    }
+
+    func finish() throws {
+        switch format {
+        case .table: try output.write(aligned(columns, held, terminal: terminal))
+        case .json: try output.write(rowCount == 0 ? "[]\n" : "\n]\n")
+        case .jsonl: break
+        case .csv: if rowCount == 0 { try csvHeader() }
+        }
+    }
+
+    private func csvHeader() throws {
+        try output.write(csvLine(columns.filter { $0.audience != .people }.map { quotedForCSV($0.key) }))
+    }
+}
+
+/// A row as a JSON object; numbers are not rounded.
+func object(of columns: [Column], _ row: [Cell], indentation: Int? = nil) -> String {
+    var writer = JSONWriter(indentation: indentation)
+    writer.object { writer in
+        for (column, cell) in zip(columns, row) where column.audience != .people {
+            switch cell {
+            case .text(let text): writer.member(column.key, text)
+            case .integer(let value, _): writer.member(column.key, value)
+            case .real(let value, _): writer.member(column.key, value)
+            case .boolean(let value): writer.member(column.key, value)
+            case .excerpt(let excerpt): writer.member(column.key, excerpt.text)
+            case .series(let values):
+                writer.key(column.key)
+                writer.array { for value in values { $0.value(value) } }
+            case .missing: writer.member(column.key, String?.none)
+            }
+        }
+    }
+    return writer.text
+}
+
+private func csvLine(_ fields: [String]) -> String { fields.joined(separator: ",") + "\n" }
+
+/// Quoted as RFC 4180 says; a missing value is empty, an empty text is `""`.
+private func csvField(_ cell: Cell) -> String {
+    switch cell {
+    case .text(let text): quotedForCSV(text)
+    case .integer(let value, _): String(value)
+    case .real(let value, _): value.isFinite ? value.argument : ""
+    case .boolean(let value): value ? "true" : "false"
+    case .excerpt(let excerpt): quotedForCSV(excerpt.text)
+    case .series(let values): quotedForCSV("[" + values.map { $0.isFinite ? $0.argument : "null" }.joined(separator: ",") + "]")
+    case .missing: ""
+    }
+}
+
+private func quotedForCSV(_ text: String) -> String {
+    let needsQuotes = text.isEmpty || text.hasPrefix(" ") || text.hasSuffix(" ")
+        || text.utf8.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == 0x0a || $0 == 0x0d }
+    guard needsQuotes else { return text }
+    // By scalar: a mark behind a quote makes one character of both.
+    var quoted = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+        if scalar == "\"" { quoted.append(scalar) }
+        quoted.append(scalar)
+    }
+    return "\"" + String(quoted) + "\""
+}
+
+/// Rows under their titles, in columns; flexible columns are cut until a row fits the terminal.
+private func aligned(_ columns: [Column], _ rows: [[Cell]], terminal: Terminal) -> String {
+    let seen = columns.indices.filter { columns[$0].audience != .programs }
+    let gap = 2
+    var widths = seen.map { index in
+        rows.reduce(visibleWidth(of: columns[index].title, upTo: widthLimit)) { max($0, $1[index].naturalWidth(terminal: terminal)) }
+    }
+    var excess = widths.reduce(0, +) + gap * (seen.count - 1) - terminal.width
+    while excess > 0 {
+        let shrinkable = seen.indices.filter { columns[seen[$0]].isFlexible && widths[$0] > 8 }
+        guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }) else { break }
+        widths[widest] -= 1
+        excess -= 1
+    }
+    let isRight = seen.map { index in
+        switch columns[index].alignment {
+        case .left: false
+        case .right: true
+        case .automatic: rows.contains { $0[index].isNumber } && rows.allSatisfy { $0[index].isNumber || $0[index] == .missing }
+        }
+    }
+    func line(_ texts: [(text: String, width: Int)]) -> String {
+        var line = ""
+        var pending = 0
+        for (place, cell) in texts.enumerated() {
+            let padding = widths[place] - cell.width
+            if place > 0 { pending += gap }
+            if isRight[place] { pending += padding }
+            // Spaces are written when something follows them, so that no line ends in them.
+            if !cell.text.isEmpty { line += spaces(pending) + cell.text; pending = 0 } else { pending += cell.width }
+            if !isRight[place] { pending += padding }
+        }
+        return line + "\n"
+    }
+    var text = line(seen.enumerated().map { place, index in
+        let title = truncated(columns[index].title, width: widths[place])
+        return (terminal.style.bold(title), displayWidth(of: title))
+    })
+    for row in rows { text += line(seen.enumerated().map { place, index in row[index].shown(width: widths[place], terminal: terminal) }) }
+    return text
+}
+
+/// Wider text is cut whatever the terminal: nobody reads a row of a thousand columns.
+private let widthLimit = 400
+
+extension Cell {
+    /// What people see of the cell in at most `width` columns, and how many it takes.
+    func shown(width: Int, terminal: Terminal) -> (text: String, width: Int) {
+        let style = terminal.style
+        switch self {
+        case .excerpt(let excerpt):
+            // Without colours the focus stands between marks.
+            let marks = style.isOn ? 0 : 2
+            let mark: (String) -> String = { style.isOn ? style.highlight($0) : "«\($0)»" }
+            let bare = truncated(excerpt, width: max(1, width - marks)) { $0 }
+            let text = truncated(excerpt, width: max(1, width - marks), mark: mark)
+            return (terminal.isolated(text), displayWidth(of: bare) + marks)
+        case .series(let values):
+            let text = sparkline(values, width: width)
+            return (text, displayWidth(of: text))
+        case .missing: return (style.dim("-"), 1)
+        default:
+            let text = truncated(plain, width: width)
+            return (terminal.isolated(text), displayWidth(of: text))
+        }
+    }
+
+    fileprivate func naturalWidth(terminal: Terminal) -> Int {
+        switch self {
+        case .excerpt(let excerpt): visibleWidth(of: excerpt.text, upTo: widthLimit) + (terminal.hasColour ? 0 : 2)
+        case .series(let values): min(values.count, widthLimit)
+        default: visibleWidth(of: plain, upTo: widthLimit)
+        }
+    }
+
+    private var plain: String {
+        switch self {
+        case .text(let text): text
+        case .integer(let value, let format): format.text(Int64(value))
+        case .real(let value, let format): format.text(value)
+        case .boolean(let value): value ? "yes" : "no"
+        case .excerpt(let excerpt): excerpt.text
+        case .series, .missing: "-"
+        }
+    }
+}
+
+extension Terminal {
+    /// Keeps text that runs from right to left from reordering the row around it, where a person looks.
+    func isolated(_ text: String) -> String {
+        isTerminal && isRightToLeft(text) ? "\u{2068}\(text)\u{2069}" : text
+    }
+}
