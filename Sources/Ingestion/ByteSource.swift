@@ -36,16 +36,26 @@ final class ByteSource {
 
     private static func unpack(_ path: String, with program: String) throws -> (Int32, pid_t) {
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw MonosemeError("cannot make a pipe: \(String(cString: strerror(errno)))") }
+        guard pipe(&ends) == 0 else { throw MonosemeError("cannot make a pipe: \(String(cString: strerror(errno)))") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        var arguments: [UnsafeMutablePointer<CChar>?] = [program, "-dcq", "--", path].map { strdup($0) } + [nil]
+        // We ignore SIGPIPE; the program must not, or it would go on writing to nobody.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        var arguments: [UnsafeMutablePointer<CChar>?] = [program, "-dcq", "--", path].map { (word: String) in strdup(word) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var child = pid_t()
-        let code = posix_spawnp(&child, program, &actions, nil, &arguments, environ)
+        let code = posix_spawnp(&child, program, &actions, &attributes, &arguments, environ)
         close(ends[1])
         guard code == 0 else {
             close(ends[0])
@@ -89,7 +99,7 @@ final class ByteSource {
                 break
             }
             any = true
-            let stop = buffer[at..<filled].withUnsafeBufferPointer { memchr($0.baseAddress!, 0x0a, $0.count).map { end in UnsafeRawPointer(end) - UnsafeRawPointer($0.baseAddress!) } }
+            let stop = buffer[at..<filled].withUnsafeBytes { rest in memchr(rest.baseAddress!, 0x0a, rest.count).map { UnsafeRawPointer($0) - rest.baseAddress! } }
             let end = stop.map { at + $0 } ?? filled
             if isWhole, line.count + end - at <= limit { line.append(contentsOf: buffer[at..<end]) } else { isWhole = false; line = [] }
             at = stop == nil ? filled : end + 1

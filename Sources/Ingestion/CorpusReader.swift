@@ -201,13 +201,12 @@ public final class CorpusReader {
         let mark = Array("<|endoftext|>".utf8)
         var parts: [[UInt8]] = []
         var start = 0, at = 0
-        text.withUnsafeBytes { raw in
-            while at < text.count, let found = memmem(raw.baseAddress! + at, text.count - at, mark, mark.count) {
-                let place = UnsafeRawPointer(found) - raw.baseAddress!
-                parts.append(Array(text[start..<place]))
-                at = place + mark.count
-                start = at
-            }
+        while at + mark.count <= text.count {
+            guard let bar = text[at...].firstIndex(of: mark[0]), bar + mark.count <= text.count else { break }
+            guard text[bar..<bar + mark.count].elementsEqual(mark) else { at = bar + 1; continue }
+            parts.append(Array(text[start..<bar]))
+            at = bar + mark.count
+            start = at
         }
         parts.append(Array(text[start...]))
         return parts.filter { part in part.contains { $0 != 0x20 && $0 != 0x0a && $0 != 0x0d && $0 != 0x09 } }

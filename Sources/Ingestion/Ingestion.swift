@@ -1,5 +1,5 @@
 import Diagnostics
-public import FeatureCatalogue
+import FeatureCatalogue
 import Formats
 import Glibc
 import LinearAlgebra

@@ -12,6 +12,7 @@ struct Machinery: Sendable {
     let tokenizer: Tokenizer
     let autoencoders: [SparseAutoencoder]
     let hook: HookPoint
+    let scratches = ScratchPool()
     let contextLength: Int
     /// The token that begins each context, if one does.
     let bos: Int32?
@@ -123,9 +124,9 @@ struct Machinery: Sendable {
         try forEachInParallel(batches.count, threads: threads) { place in
             let (batch, positions) = batches[place]
             let activations = try model.activations(of: batch, at: hook)
-            results[place] = chosen.map { autoencoder in
+            results[place] = try chosen.map { autoencoder in
                 var firings = Firings()
-                autoencoders[autoencoder].encode(activations, into: &firings)
+                try scratches.withScratch { try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &$0) }
                 return FiringBlock(offsets: firings.offsets, features: firings.features, values: firings.values, positionOfRow: positions)
             }
         }

@@ -1,4 +1,5 @@
 import Dispatch
+import SparseCoding
 import Synchronization
 
 /// Calls `body` for each of 0 ..< `count` on up to `threads` threads, and throws what the first failing call threw.
@@ -56,7 +57,7 @@ final class Background: @unchecked Sendable {
     func submit(_ work: @escaping @Sendable () throws -> Void) throws {
         try finish()
         if isInline { return try work() }
-        queue.async(group: group) { [failure] in
+        queue.async(group: group) { [self] in
             do { try work() } catch { failure.withLock { $0 = error } }
         }
     }
@@ -64,5 +65,17 @@ final class Background: @unchecked Sendable {
     func finish() throws {
         group.wait()
         if let error = failure.withLock({ $0.take() }) { throw error }
+    }
+}
+
+/// The memory that encoding works in, lent to whoever encodes and kept from batch to batch.
+final class ScratchPool: Sendable {
+    private final class Box: @unchecked Sendable { var scratch = EncoderScratch() }
+    private let idle = Mutex<[Box]>([])
+
+    func withScratch<Result>(_ body: (inout EncoderScratch) throws -> Result) rethrows -> Result {
+        let box = idle.withLock { $0.popLast() } ?? Box()
+        defer { idle.withLock { $0.append(box) } }
+        return try body(&box.scratch)
     }
 }

@@ -11,7 +11,7 @@ final class SegmentReader {
     static let segmentTokens = 65_536
 
     private let reader: CorpusReader
-    private let encoder: Tokenizer.Encoder
+    private let encoder: Encoder
     private let contextTokens: Int
     private let tokenLimit: Int
     private var document: (source: SourceDocument, tokens: [Int32], firstPosition: Int, ordinal: Int, at: Int)?

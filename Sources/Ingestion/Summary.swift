@@ -64,13 +64,14 @@ struct Summary {
     // MARK: Logits
 
     private func findLogits(_ summary: inout RunSummary) throws {
-        let decoder = autoencoder.decoder, rowsPerBlock = 256
-        let blocks = stride(from: 0, to: decoder.rows, by: rowsPerBlock).map { $0..<min(decoder.rows, $0 + rowsPerBlock) }
+        let autoencoder = autoencoder, machinery = machinery, rowsPerBlock = 256
+        let features = autoencoder.features
+        let blocks = stride(from: 0, to: features, by: rowsPerBlock).map { $0..<min(features, $0 + rowsPerBlock) }
         let results = Slots<(raised: [[RunSummary.RankedToken]], lowered: [[RunSummary.RankedToken]])>(blocks.count)
         let vocabulary = machinery.tokenizer.vocabularySize
         try forEachInParallel(blocks.count, threads: threads) { place in
-            let rows = Matrix(uninitializedRows: blocks[place].count, columns: decoder.columns)
-            rows.base.update(from: decoder.base + blocks[place].lowerBound * decoder.columns, count: rows.count)
+            let rows = Matrix(uninitializedRows: blocks[place].count, columns: autoencoder.width)
+            rows.base.update(from: autoencoder.decoder.base + blocks[place].lowerBound * autoencoder.width, count: rows.count)
             guard let directions = try machinery.model.residualDirections(of: rows, at: machinery.hook) else { results[place] = ([], []); return }
             let weights = machinery.model.logitWeights(ofResidual: directions)
             var raised: [[RunSummary.RankedToken]] = [], lowered: [[RunSummary.RankedToken]] = []
@@ -107,9 +108,9 @@ struct Summary {
 
     /// By weight from the decoder alone; by correlation from what fired (as stored) on the sampled contexts.
     private func findNeurons(_ summary: inout RunSummary, _ contexts: [Context]) throws {
-        let decoder = autoencoder.decoder, width = decoder.columns, features = decoder.rows
+        let machinery = machinery, width = autoencoder.width, features = autoencoder.features
         summary.neuronsByWeight = (0..<features).map { feature in
-            let row = decoder.base + feature * width
+            let row = autoencoder.decoder.base + feature * width
             return Summary.largest(Summary.neuronsKept, of: width) { abs(row[$0]) }.filter { row[$0] != 0 }.map { .init(neuron: $0, value: row[$0]) }
         }
 
@@ -181,7 +182,7 @@ struct Summary {
     }
 
     private func evaluate(_ contexts: [Context]) throws -> Evaluation {
-        let width = autoencoder.width, hook = machinery.hook, model = machinery.model
+        let autoencoder = autoencoder, width = autoencoder.width, hook = machinery.hook, model = machinery.model, scratches = machinery.scratches
         let batches = try batches(contexts)
         let activations = Slots<Shared<Matrix>>(batches.count)
         try forEachInParallel(batches.count, threads: threads) { activations[$0] = Shared(try model.activations(of: batches[$0].batch, at: hook)) }
@@ -204,7 +205,7 @@ struct Summary {
         try forEachInParallel(batches.count, threads: threads) { place in
             let (batch, positions) = batches[place], x = blocks[place]
             var firings = Firings(), tally = Tally()
-            autoencoder.encode(x.value, into: &firings)
+            try scratches.withScratch { try autoencoder.encode(x.value, into: &firings, scratch: &$0) }
             let reconstruction = Shared(autoencoder.reconstruct(firings, of: x.value))
             for row in positions.indices {
                 guard positions[row] != nil else {
