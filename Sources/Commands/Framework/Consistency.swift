@@ -27,7 +27,9 @@ extension Program {
             if command.summary.count > 70 { fault("the summary is longer than 70 characters") }
             if command.examples.isEmpty { fault("no example") }
             for example in command.examples {
-                do { try check(example.line, of: command) } catch { fault("example \(quoted(example.line)): \((error as? UsageError)?.message ?? "\(error)")") }
+                do { try check(example.line, of: command) } catch {
+                    fault("example \(quoted(example.line)): \((error as? UsageError)?.message ?? "\(error)")")
+                }
             }
         }
         return faults

@@ -74,7 +74,9 @@ final class Output {
                     var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                     poll(&request, 1, -1)
                 case EPIPE: throw BrokenPipe()
-                case let code: throw MonosemeError("cannot write to \(name): \(describe(code))", hint: code == ENOSPC ? "free some space and run the command again" : nil)
+                case let code:
+                    let hint = code == ENOSPC ? "free some space and run the command again" : nil
+                    throw MonosemeError("cannot write to \(name): \(describe(code))", hint: hint)
                 }
             }
         }

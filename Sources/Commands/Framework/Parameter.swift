@@ -133,7 +133,8 @@ struct Option<Value: ParameterValue>: Parameter {
             found = [Occurrence(name: "$" + variable, text: text)]
         }
         if Value.multiplicity != .many, found.count > 1 {
-            throw UsageError("\(found[0].name) is given twice, as \(quoted(found[0].text)) and as \(quoted(found[1].text))", hint: "it takes one value")
+            throw UsageError(
+                "\(found[0].name) is given twice, as \(quoted(found[0].text)) and as \(quoted(found[1].text))", hint: "it takes one value")
         }
         let scalars = try found.map { try scalar($0, bounds) as Value.Scalar }
         if !scalars.isEmpty { return Value(scalars: scalars) }

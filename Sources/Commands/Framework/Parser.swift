@@ -118,7 +118,9 @@ private struct Parser {
         guard at < words.count else { throw UsageError("\(name) needs a value: \(shape)") }
         let word = words[at]
         // An option where a value belongs is nearly always a forgotten value; `--name=--odd` remains for the rest.
-        guard !isOptionName(word) else { throw UsageError("\(name) needs a value: \(shape), found \(quoted(word))", hint: "write \(name)=\(word) if that is the value") }
+        guard !isOptionName(word) else {
+            throw UsageError("\(name) needs a value: \(shape), found \(quoted(word))", hint: "write \(name)=\(word) if that is the value")
+        }
         at += 1
         return word
     }

@@ -66,8 +66,8 @@ func bars(_ entries: [(label: String, count: Int)], width: Int = 80) -> String {
     let room = max(1, width - labelWidth - countWidth - 4)
     return entries.indices.reduce(into: "") { text, i in
         let fraction = maximum > 0 ? Double(entries[i].count) / Double(maximum) : 0
-        let line = labels[i] + spaces(labelWidth - displayWidth(of: labels[i]) + 2 + countWidth - counts[i].count) + counts[i] + "  " + bar(fraction, width: room)
-        text += withoutTrailingSpaces(line) + "\n"
+        let gap = spaces(labelWidth - displayWidth(of: labels[i]) + 2 + countWidth - counts[i].count)
+        text += withoutTrailingSpaces(labels[i] + gap + counts[i] + "  " + bar(fraction, width: room)) + "\n"
     }
 }
 

@@ -96,13 +96,14 @@ private func quotedForCSV(_ text: String) -> String {
     let needsQuotes = text.isEmpty || text.hasPrefix(" ") || text.hasSuffix(" ")
         || text.utf8.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == 0x0a || $0 == 0x0d }
     guard needsQuotes else { return text }
-    // By scalar: a mark behind a quote makes one character of both.
-    var quoted = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-        if scalar == "\"" { quoted.append(scalar) }
-        quoted.append(scalar)
+    // By byte: to Swift, a mark behind a quote is one character with it.
+    var quoted = [UInt8(ascii: "\"")]
+    for byte in text.utf8 {
+        if byte == UInt8(ascii: "\"") { quoted.append(byte) }
+        quoted.append(byte)
     }
-    return "\"" + String(quoted) + "\""
+    quoted.append(UInt8(ascii: "\""))
+    return String(decoding: quoted, as: UTF8.self)
 }
 
 /// Rows under their titles, in columns; flexible columns are cut until a row fits the terminal.
