@@ -1,5 +1,7 @@
 import Diagnostics
+import FeatureCatalogue
 import Glibc
+import SQLite
 
 /// The commands of a program, and the way from its arguments to an exit status.
 struct Program: Sendable {
@@ -88,8 +90,12 @@ struct Program: Sendable {
         do {
             let words = Array(words[..<at] + words[(at + 1)...])
             let values = try parse(words, parameters: declaration.parameters + global, environment: environment)
-            try command.run(Invocation(
-                values: values, output: output, errors: errors, terminal: painted, errorTerminal: errorTerminal, environment: environment))
+            do {
+                try command.run(Invocation(
+                    values: values, output: output, errors: errors, terminal: painted, errorTerminal: errorTerminal, environment: environment))
+            } catch let error as SQLiteError {
+                throw explain(error, in: values[Shared.catalogue])
+            }
         } catch let error as UsageError {
             let place = "ee `\(name) \(declaration.name) --help`"
             throw UsageError(error.message, hint: error.hint.map { $0.hasSuffix("?") ? "\($0) S\(place)" : "\($0); s\(place)" } ?? "s\(place)")

@@ -1,0 +1,101 @@
+import Diagnostics
+import FeatureCatalogue
+import Glibc
+import Ingestion
+
+/// `monoseme ingest`: `ingest(_:)` of Ingestion.
+enum Ingest: Command {
+    static let model = Option<String>("--model", value: "DIR", help: "The language model: config.json, model.safetensors, tokenizer.json")
+    static let autoencoders = Option<[String]>("--sae", value: "DIR", isRequired: true, help: "A sparse autoencoder: cfg.json, sae_weights.safetensors")
+    static let names = Option<[String]>("--name", value: "NAME", isRequired: true, help: "What to call each, in the order of --sae, such as A/1")
+    static let corpus = Option<[String]>("--corpus", value: "PATH…", intake: .several, isRequired: true, help: "JSONL or text files (also .gz, .zst), folders, or - for standard input")
+    static let hook = Option<String?>("--hook", value: "NAME", help: "The hook point, where the autoencoder's configuration does not say it")
+    static let context = Option<Int?>("--context", value: "N", in: 1..., help: "Tokens in the longest context (default: as the autoencoder was trained)")
+    static let bos = FlagChoice<Bool?>(default: nil, [
+        ("--prepend-bos", true, "Begin each context with the BOS token, whose own activations are left out"),
+        ("--no-prepend-bos", false, "Do not (default: as the autoencoder was trained)"),
+    ])
+    static let textField = Option<String>("--text-field", value: "F", default: "text", help: "Where a JSONL line holds its text")
+    static let topicField = Option<String>("--topic-field", value: "F", default: "meta.pile_set_name", help: "Where a JSONL line holds its topic")
+    static let limit = Option<Int?>("--limit-tokens", value: "N", in: 1..., help: "Stop after N tokens")
+    static let keep = Option<KeepRule>("--keep", value: "all|top:N", default: .all, help: "Keep every firing, or the N strongest of each feature")
+    static let strict = Flag("--strict", help: "Stop at the first line of the corpus that cannot be read")
+    static let threads = Option<Int?>("--threads", value: "N", in: 1...256, help: "Threads (default: one a processor)")
+
+    static let declaration = Declaration(
+        "ingest", summary: "run a model and its autoencoders over text and keep every firing",
+        discussion: """
+            Runs the language model over the corpus, the sparse autoencoders over its activations, and keeps every firing of every feature in the \
+            catalogue. Several autoencoders of one hook point share one run of the model.
+
+            Work is kept every 65,536 tokens. Stop it at any time and run the same command again: it goes on where it stopped.
+            """,
+        parameters: [model, autoencoders, names, corpus, hook, context, bos, textField, topicField, limit, keep, strict, threads],
+        examples: [
+            ("monoseme ingest --model Fixtures/model-A --sae Fixtures/sae-A-1 --name A/1 --corpus Fixtures/corpus.jsonl", "One dictionary"),
+            ("monoseme ingest --model pythia-70m --sae sae-small --name P/0 --sae sae-large --name P/1 --corpus val.jsonl.zst --limit-tokens 1000000", "Two at once, over the first million tokens"),
+        ])
+
+    static func run(_ invocation: Invocation) throws {
+        let folders = invocation[autoencoders], given = invocation[names]
+        guard folders.count == given.count else {
+            throw UsageError("\(folders.count) --sae and \(given.count) --name were given", hint: "give each autoencoder one name, in the same order")
+        }
+        var options = CorpusOptions(paths: invocation[corpus])
+        options.textField = invocation[textField]
+        options.topicField = invocation[topicField]
+        options.isStrict = invocation[strict]
+        options.tokenLimit = invocation[limit]
+        var request = IngestionRequest(modelFolder: invocation[model], autoencoders: try zip(folders, given).map { ($0, try DictionaryName(parsing: $1)) },
+                                       corpus: options, catalogue: invocation[Shared.catalogue])
+        request.hook = invocation[hook]
+        request.contextLength = invocation[context]
+        request.prependsBOS = invocation[bos]
+        request.keepTop = invocation[keep].limit
+        request.threads = invocation[threads] ?? processors
+        try ingestReporting(request, invocation)
+    }
+
+    static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+}
+
+/// `all`, or `top:N`.
+struct KeepRule: ArgumentValue, LosslessStringConvertible, Equatable {
+    let limit: Int?
+    static let all = KeepRule(limit: nil)
+    static var expectation: String { "all, or top:N with N of 1 or more" }
+
+    init(limit: Int?) { self.limit = limit }
+    init?(_ description: String) {
+        if description == "all" { limit = nil; return }
+        guard description.hasPrefix("top:"), let n = Int(description.dropFirst(4)), n >= 1 else { return nil }
+        limit = n
+    }
+    var description: String { limit.map { "top:\($0)" } ?? "all" }
+}
+
+/// Ingests with a progress line on standard error and one sentence at the end.
+func ingestReporting(_ request: IngestionRequest, _ invocation: Invocation) throws {
+    let title = request.autoencoders.map(\.name.description).joined(separator: " ")
+    let progress = invocation.progress(title, total: nil, unit: "tokens")
+    let started = ContinuousClock.now
+    let summary = try ingest(request, report: { state in
+        var details = ["\(NumberFormat.short.text(Double(state.firings))) firings", NumberFormat.bytes.text(Double(state.bytesOnDisk))]
+        if case .summarising(let name) = state.stage { details = ["summing up \(name)"] + details }
+        progress.update(state.tokens, total: state.tokensExpected, details: details)
+    }, warn: { invocation.note($0) })
+    progress.finish()
+    let names = summary.dictionaries.map(\.description).joined(separator: ", ")
+    switch summary.outcome {
+    case .alreadyComplete:
+        invocation.note("\(names): this run is complete already (\(NumberFormat.grouped.text(Double(summary.tokens))) tokens); nothing was done")
+    case .ingested:
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
+        var parts = ["\(NumberFormat.grouped.text(Double(summary.tokens))) tokens of \(NumberFormat.grouped.text(Double(summary.documents))) documents",
+                     "\(NumberFormat.grouped.text(Double(summary.firings))) firings", NumberFormat.bytes.text(Double(summary.bytesOnDisk)), NumberFormat.duration.text(seconds)]
+        if summary.tokensResumed > 0 { parts.append("of which \(NumberFormat.grouped.text(Double(summary.tokensResumed))) tokens had been done before") }
+        if summary.emptyDocuments > 0 { parts.append("\(summary.emptyDocuments) documents without text") }
+        if summary.malformedLines > 0 { parts.append("\(summary.malformedLines) lines could not be read") }
+        invocation.note("\(names): \(parts.joined(separator: ", "))")
+    }
+}

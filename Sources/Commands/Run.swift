@@ -1,0 +1,11 @@
+import Ingestion
+
+/// The program: every command, in the order in which help lists them.
+let program = Program(
+    "monoseme", version: String(engineVersion.split(separator: " ").last!), summary: "an embedded catalogue of sparse-autoencoder features",
+    chapters: [
+        .init("Fill", [Ingest.self]),
+    ])
+
+/// Runs the command line, without the program's name; the result is the exit status: 0 done, 1 failed, 2 usage.
+public func run(_ arguments: [String]) -> Int32 { program.run(arguments) }
