@@ -35,7 +35,7 @@ public final class Tokenizer: Sendable {
         guard file.bytes.count < 1 << 30 else {
             throw MonosemeError("\(quoted(path, limit: 400)) has \(file.bytes.count) bytes, which is no tokenizer")
         }
-        Unicode16.prepare
+        CharacterTables.prepare
         do throws(MonosemeError) {
             let text = try FileText(file.bytes)
             guard text.rest.object != nil else { throw MonosemeError("is \(text.rest.kind), not an object") }
