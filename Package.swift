@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "Formats", dependencies: ["Diagnostics", "Numerics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: spans + optimised),
         .target(name: "FeatureCatalogue", dependencies: ["SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite"], swiftSettings: spans),
+        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite", "Diagnostics"], swiftSettings: spans),
 
         // The machinery: it knows nothing of SQLite.
         .target(name: "LinearAlgebra", dependencies: ["Numerics", "COpenBLAS"], swiftSettings: spans + optimised),
@@ -39,10 +39,10 @@ let package = Package(
 
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding"], swiftSettings: spans + optimised),
-        .target(name: "Publishing", dependencies: ["FeatureCatalogue"], swiftSettings: spans + optimised),
+        .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], swiftSettings: spans + optimised),
 
         // The faces.
-        .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions"], swiftSettings: spans),
+        .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
 
         // The proof.

@@ -12,8 +12,9 @@ private let candidatesKept = 512
 private let examplesPerDocument = 3
 /// Tokens kept for each feature.
 private let tokensKept = 5
-/// Features whose tokens are counted in one pass: 64 × the vocabulary × 12 bytes.
-private let featuresPerPass = 64
+/// Features that are counted in one pass: 64 × the vocabulary × 12 bytes, and fewer where there are so many documents
+/// that their maxima would fill the memory instead.
+private func featuresPerPass(documents: Int) -> Int { max(1, min(64, (1 << 22) / max(1, documents))) }
 
 private struct Candidate {
     let position: Int
@@ -57,8 +58,13 @@ extension Catalogue {
         var token = try Statement("INSERT INTO feature_token (run_id, feature_id, rank, token, firings, sum) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
         let features = run.dictionary.features
 
-        for first in stride(from: 0, to: features, by: featuresPerPass) {
-            let group = first..<min(features, first + featuresPerPass)
+        var detector = try Statement("UPDATE feature_topic SET threshold = ?, precision = ?, recall = ?, f1 = ? WHERE run_id = ? AND topic_id = ? AND feature_id = ?", on: connection)
+        let detectors = TopicDetectors(documents)
+        let step = featuresPerPass(documents: documents.count)
+
+        for first in stride(from: 0, to: features, by: step) {
+            let group = first..<min(features, first + step)
+            var maxima = [[(document: Int, value: Float)]](repeating: [], count: group.count)
             var counts = [UInt32](repeating: 0, count: group.count * vocabulary)
             var sums = [Double](repeating: 0, count: group.count * vocabulary)
             var strongest = [Strongest](repeating: Strongest(), count: group.count)
@@ -72,12 +78,14 @@ extension Catalogue {
                     lists.reset()
                     guard firings.positions.last! < ids.count else { throw MonosemeError("a posting list points beyond its segment (feature \(feature), segment \(segment.id))", hint: "monoseme check lists all damage") }
                     let row = (feature - first) * vocabulary
+                    var document = documents.index(of: segment.firstPosition + firings.positions[0])
                     for (position, value) in zip(firings.positions, firings.values) {
                         let id = row + Int(ids[position])
                         counts[id] += 1
                         sums[id] += Double(value)
+                        while document + 1 < documents.count, documents.starts[document + 1] <= segment.firstPosition + position { document += 1 }
+                        maxima[feature - first].raise(document, to: value)
                         guard strongest[feature - first].wants(value) else { continue }
-                        let document = documents.index(of: segment.firstPosition + position)
                         let start = max(0, documents.starts[document] - segment.firstPosition)
                         let end = min(ids.count, documents.starts[document] + documents.lengths[document] - segment.firstPosition)
                         let window = ids[max(start, position - 4)..<min(end, position + 5)].withUnsafeBytes { kernel_checksum(0, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count) }
@@ -92,6 +100,9 @@ extension Catalogue {
                 }
                 for (place, best) in top(tokensKept, of: sums[row..<row + vocabulary]).enumerated() {
                     try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(counts[row + best])), .real(sums[row + best]))
+                }
+                for (topic, best) in detectors.best(&maxima[feature - first]) {
+                    try detector.run(.init(best.threshold), .real(best.precision), .real(best.recall), .real(best.f1), .init(run.id), .init(topic), .init(id))
                 }
             }
         }

@@ -161,7 +161,7 @@ final class Ingestion {
                 let dictionary = try catalogue.register(
                     DictionaryDescription(name: given.name, hook: machinery.hook.description, architecture: autoencoder.configuration.architectureAsWritten,
                                           settings: autoencoder.configuration.verbatim, weightsSHA256: autoencoder.weightsSHA256),
-                    model: model, decoder: autoencoder.decoder, norms: autoencoder.decoderNorms, encoderDecoderCosines: autoencoder.encoderDecoderCosines())
+                    model: model, decoder: autoencoder.decoder, norms: autoencoder.decoderNorms, scales: autoencoder.activationScales, encoderDecoderCosines: autoencoder.encoderDecoderCosines())
                 return try catalogue.register(rules, of: dictionary, over: corpus, engine: engineVersion, at: time)
             }
             return (corpus, runs)
