@@ -1,9 +1,13 @@
 import Diagnostics
+import Formats
 import Foundation
 import Numerics
 import Testing
 import TestSupport
 import Transformer
+
+/// All elements, copied while the matrix is held.
+private func floats(of matrix: borrowing Matrix) -> [Float] { (0..<matrix.count).map { matrix.elements[$0] } }
 
 @Suite struct HookPointTests {
     @Test func `names are read and written alike`() {
@@ -35,6 +39,34 @@ import Transformer
                 row += context.count
             }
             #expect(loss == losses.count)
+        }
+    }
+
+    @Test func `threads that share a model do not disturb each other`() throws {
+        try withTemporaryFolder { folder in
+            let model = try TinyModel.gptNeoX().load(in: folder)
+            let batches = (0..<8).map { seed in
+                var random = SeededGenerator(seed: UInt64(seed))
+                return ContextBatch((0..<(seed + 1)).map { _ in random.tokens(20 - seed, below: 31) })
+            }
+            let hook = HookPoint(layer: 0, site: .residualAfter)
+            let alone = try batches.map { floats(of: try model.activations(of: $0, at: hook)) }
+            nonisolated(unsafe) let together = UnsafeMutableBufferPointer<[Float]>.allocate(capacity: 64)
+            together.initialize(repeating: [])
+            defer { together.deinitialize(); together.deallocate() }
+            DispatchQueue.concurrentPerform(iterations: 64) { turn in
+                if let activations = try? model.activations(of: batches[turn % 8], at: hook) { together[turn] = floats(of: activations) }
+            }
+            for turn in 0..<64 { #expect(together[turn] == alone[turn % 8]) }
+        }
+    }
+
+    @Test func `the weights' digest is that of their file`() throws {
+        try withTemporaryFolder { folder in
+            let model = try TinyModel.gpt2().load(in: folder)
+            let file = try Data(contentsOf: folder.appending(path: "model.safetensors"))
+            #expect(model.weightsSHA256 == hexadecimal(file.withUnsafeBytes { SHA256.digest(of: $0) }))
+            #expect(model.name == folder.lastPathComponent)
         }
     }
 
