@@ -96,7 +96,13 @@ public struct TokenWindow: Sendable, Equatable {
         while low > 0, low < all.count, all[low] & 0xc0 == 0x80 { low -= 1 }
         while high < all.count, all[high] & 0xc0 == 0x80 { high += 1 }
         func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
-        return (text(all[..<low]), text(all[low..<high]), text(all[high...]))
+        // The window may begin or end within a character, of which there is nothing to show.
+        let start = min(low, all.firstIndex { $0 & 0xc0 != 0x80 } ?? 0)
+        var end = all.count
+        if high < end, TokenWindow.endsWithinCharacter(all) {
+            repeat { end -= 1 } while end > high && all[end] & 0xc0 == 0x80
+        }
+        return (text(all[start..<low]), text(all[low..<high]), text(all[high..<end]))
     }
 
     private static func endsWithinCharacter(_ bytes: [UInt8]) -> Bool {
