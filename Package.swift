@@ -48,7 +48,7 @@ let package = Package(
         // The proof.
         .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
-        .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "LinearAlgebra", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
+        .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x
