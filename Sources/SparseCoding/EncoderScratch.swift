@@ -2,7 +2,13 @@ import Kernels
 
 /// Memory that encoding works in: one per thread, kept from call to call.
 public struct EncoderScratch: ~Copyable {
-    var packed = Buffer<Float>()
+    // A tile of tokens, as the kernels read it.
+    private var activations = Buffer<Float>()
+    private var packed = Buffer<Float>()
+    private var codes = Buffer<UInt8>()
+    private var scalars = Buffer<Float>()
+    private var singlePrecisionTiles = 0
+    /// Which rows, and how they are normalised.
     var rows = Buffer<UInt32>()
     var shifts = Buffer<Float>()
     var scales = Buffer<Float>()
@@ -11,7 +17,6 @@ public struct EncoderScratch: ~Copyable {
     private var streamTokens = Buffer<UInt32>()
     private var streamFeatures = Buffer<UInt32>()
     private var streamValues = Buffer<Float>()
-    private var streamCount = 0
     // … and by token.
     var offsets = Buffer<Int>()
     var features = Buffer<UInt32>()
@@ -27,27 +32,44 @@ public struct EncoderScratch: ~Copyable {
 
     public init() {}
 
-    /// The firings of the `tokens` packed tokens whose pre-activation is above `floor`, sorted into `offsets`,
-    /// `features` and `values`.
-    mutating func run(_ encoder: borrowing PackedEncoder, tokens: Int, floor: Float, level: Int32) {
-        streamCount = 0
-        let roomNeeded = tokens * Int(ENCODE_FEATURES) + 16
+    /// Firings of the rows of `x` that the first `count` of `rows` name, from pre-activations above `floor`; they come to
+    /// stand in `offsets`, `features` and `values`. `shifts` and `scales` are each row's normalisation.
+    mutating func run(_ encoder: borrowing PackedEncoder, _ x: UnsafePointer<Float>, count: Int, floor: Float, level: Int32) {
+        let padded = (count + Int(ENCODE_TOKENS) - 1) / Int(ENCODE_TOKENS) * Int(ENCODE_TOKENS)
+        let level = level >= 3 && prefersSinglePrecision() ? 2 : level
+        activations.reserve(count * encoder.stride)
+        scalars.reserve(4 * padded)
+        if level >= 3 { codes.reserve(padded * ((encoder.width + 3) / 4 * 4)) } else { packed.reserve(padded * encoder.width) }
+        var tokens = encode_tokens(
+            count: count, width: encoder.width, stride: encoder.stride, rows: activations.base, packed: level >= 3 ? nil : packed.base,
+            codes: level >= 3 ? codes.base : nil, scalars: scalars.base)
+        kernel_encode_prepare(&tokens, x, rows.base, shifts.base, scales.base)
+
+        var stream = encode_stream(token: nil, feature: nil, value: nil, count: 0)
+        var candidates = 0
+        let roomNeeded = count * Int(ENCODE_FEATURES) + 16
         for index in 0..<encoder.panels {
-            streamTokens.reserve(streamCount + roomNeeded, keeping: streamCount)
-            streamFeatures.reserve(streamCount + roomNeeded, keeping: streamCount)
-            streamValues.reserve(streamCount + roomNeeded, keeping: streamCount)
-            var stream = encode_stream(token: streamTokens.base, feature: streamFeatures.base, value: streamValues.base, count: streamCount)
+            streamTokens.reserve(stream.count + roomNeeded, keeping: stream.count)
+            streamFeatures.reserve(stream.count + roomNeeded, keeping: stream.count)
+            streamValues.reserve(stream.count + roomNeeded, keeping: stream.count)
+            (stream.token, stream.feature, stream.value) = (streamTokens.base, streamFeatures.base, streamValues.base)
             var panel = encoder.panel(index)
-            kernel_encode(level, packed.base, tokens, encoder.width, &panel, floor, &stream)
-            streamCount = stream.count
+            candidates += kernel_encode(level, &tokens, &panel, floor, &stream)
         }
-        offsets.reserve(tokens + 1)
-        features.reserve(streamCount)
-        values.reserve(streamCount)
-        var stream = encode_stream(token: streamTokens.base, feature: streamFeatures.base, value: streamValues.base, count: streamCount)
-        offsets.base.withMemoryRebound(to: UInt.self, capacity: tokens + 1) {
-            kernel_encode_collect(&stream, tokens, $0, features.base, values.base)
+        if level >= 3 && candidates > count * encoder.features / 4 { singlePrecisionTiles = 31 }
+        offsets.reserve(count + 1)
+        features.reserve(stream.count)
+        values.reserve(stream.count)
+        offsets.base.withMemoryRebound(to: UInt.self, capacity: count + 1) {
+            kernel_encode_collect(&stream, count, $0, features.base, values.base)
         }
+    }
+
+    /// Where codes let a quarter of the features through, they cost more than they save; they are tried again later.
+    private mutating func prefersSinglePrecision() -> Bool {
+        guard singlePrecisionTiles > 0 else { return false }
+        singlePrecisionTiles -= 1
+        return true
     }
 }
 

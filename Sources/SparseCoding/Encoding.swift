@@ -37,8 +37,7 @@ extension SparseAutoencoder {
             if case .topK(let k) = activation {
                 encodeTopK(k, x, tokens: tokens, into: &firings, &scratch, level)
             } else {
-                pack(x, tokens: tokens, &scratch)
-                scratch.run(encoder, tokens: tokens, floor: 0, level: level)
+                run(x, tokens: tokens, floor: 0, &scratch, level)
                 scale(scratch.features.base, scratch.values.base, scratch.offsets.base[tokens])
                 for token in 0..<tokens {
                     let (start, end) = (scratch.offsets.base[token], scratch.offsets.base[token + 1])
@@ -56,10 +55,8 @@ extension SparseAutoencoder {
         return min(max(100_000 / width / group, 1), 32) * group
     }
 
-    /// Packs the rows of `x` that `scratch.rows` names.
-    private func pack(_ x: borrowing Matrix, tokens: Int, _ scratch: inout EncoderScratch) {
-        let group = Int(ENCODE_TOKENS)
-        scratch.packed.reserve((tokens + group - 1) / group * group * width)
+    /// The firings of the rows of `x` that the first `tokens` of `scratch.rows` name.
+    private func run(_ x: borrowing Matrix, tokens: Int, floor: Float, _ scratch: inout EncoderScratch, _ level: Int32) {
         scratch.shifts.reserve(tokens)
         scratch.scales.reserve(tokens)
         for token in 0..<tokens {
@@ -67,7 +64,7 @@ extension SparseAutoencoder {
             scratch.shifts.base[token] = change.shift
             scratch.scales.base[token] = change.scale
         }
-        kernel_encode_pack(x.base, scratch.rows.base, tokens, width, scratch.shifts.base, scratch.scales.base, scratch.packed.base)
+        scratch.run(encoder, x.base, count: tokens, floor: floor, level: level)
     }
 
     private func scale(_ features: UnsafePointer<UInt32>, _ values: UnsafeMutablePointer<Float>, _ count: Int) {
@@ -88,8 +85,7 @@ extension SparseAutoencoder {
         scratch.chosen = [Range<Int>](repeating: 0..<0, count: tokens)
         while !pending.isEmpty, let floor = floors.popLast() {
             for (place, token) in pending.enumerated() { scratch.rows.base[place] = firstRow + UInt32(token) }
-            pack(x, tokens: pending.count, &scratch)
-            scratch.run(encoder, tokens: pending.count, floor: floor, level: level)
+            run(x, tokens: pending.count, floor: floor, &scratch, level)
             var short: [Int] = []
             for (place, token) in pending.enumerated() {
                 let start = scratch.offsets.base[place], count = scratch.offsets.base[place + 1] - start
