@@ -23,7 +23,7 @@ enum Features: Command {
         let limit = invocation[limit]
         let table = invocation.tableWriter([
             Column("feature"), Column("label", isFlexible: true), Column("status"), Column("firings"), Column("density"), Column("documents"), Column("max", key: "maximum"),
-            Column("mean", key: "mean_when_active"), Column("top token", key: "top_token", isFlexible: true), Column("raises", key: "top_logit_token", isFlexible: true),
+            Column("mean", key: "mean_when_active"), Column("top token", key: "top_token"), Column("raises", key: "top_logit_token"),
             Column("decoder_norm", audience: .programs), Column("encoder_decoder_cosine", audience: .programs), Column("tokens", audience: .programs),
         ])
         try catalogue.overviews(of: run.dictionary, order: invocation[sort], status: invocation[status], topic: topicID, limit: limit == 0 ? nil : limit) { f in

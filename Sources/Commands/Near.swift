@@ -36,7 +36,7 @@ enum Near: Command {
         case (nil, nil): throw UsageError("nothing to start from", hint: "name a feature, or give a vector with --vector")
         case (_?, _?): throw UsageError("a feature and --vector were given", hint: "start from one of them")
         }
-        var table = Table([Column("feature"), Column("cosine"), Column("label", isFlexible: true), Column("density"), Column("top token", key: "top_token", isFlexible: true)])
+        var table = Table([Column("feature"), Column("cosine"), Column("label", isFlexible: true), Column("density"), Column("top token", key: "top_token")])
         for neighbour in try catalogue.nearest(to: query, in: target, k: invocation[k], excluding: own) {
             let about = try catalogue.describe(neighbour, in: target)
             table.append([.text(about.feature.description), .real(Double("\(about.cosine)") ?? 0, .fixed(4)), Cell(about.label), .density(about.density), .token(about.topToken)])

@@ -140,7 +140,8 @@ struct ReportPage {
         }
         if !report.raisedLogits.isEmpty { facts.append("raises", .text(report.raisedLogits.map { spelled($0.text) }.joined(separator: " "))) }
         if !report.loweredLogits.isEmpty { facts.append("lowers", .text(report.loweredLogits.map { spelled($0.text) }.joined(separator: " "))) }
-        if !report.neuronsByCorrelation.isEmpty { facts.append("neurons", .text("by correlation " + neurons(report.neuronsByCorrelation) + "; by weight " + neurons(report.neuronsByWeight))) }
+        if !report.neuronsByCorrelation.isEmpty { facts.append("neurons", .text("by correlation \(neurons(report.neuronsByCorrelation))"))
+            facts.append("", .text("by weight \(neurons(report.neuronsByWeight))")) }
         guard !facts.fields.isEmpty else { return }
         try section("Tokens and logits")
         try invocation.print(facts: facts)

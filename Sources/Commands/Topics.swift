@@ -49,7 +49,7 @@ enum Topics: Command {
     }
 
     private static func print(_ rates: [TopicRate], isByTopic: Bool, _ catalogue: Catalogue?, _ invocation: Invocation) throws {
-        var columns = isByTopic ? [Column("topic", isFlexible: true)] : [Column("feature"), Column("label", isFlexible: true), Column("top token", key: "top_token", isFlexible: true)]
+        var columns = isByTopic ? [Column("topic", isFlexible: true)] : [Column("feature"), Column("label", isFlexible: true), Column("top token", key: "top_token")]
         columns += [Column("firings"), Column("rate"), Column("share"), Column("lift"), Column("log-odds", key: "log_odds"), Column("mean", key: "mean_when_active"),
                     Column("F1", key: "f1"), Column("precision"), Column("recall"), Column("threshold"), Column("maximum", audience: .programs),
                     Column("documents_firing", audience: .programs), Column("topic_documents", audience: .programs), Column("topic_tokens", audience: .programs)]

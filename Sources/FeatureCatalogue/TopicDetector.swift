@@ -5,6 +5,10 @@ public struct TopicDetector: Sendable, Equatable {
     public let recall: Double
     /// 2 · precision · recall / (precision + recall).
     public let f1: Double
+
+    public init(threshold: Float, precision: Double, recall: Double, f1: Double) {
+        (self.threshold, self.precision, self.recall, self.f1) = (threshold, precision, recall, f1)
+    }
 }
 
 /// Finds, for each topic, the threshold on a feature's strongest firing in a document that detects the topic's

@@ -68,10 +68,10 @@ extension Catalogue {
                 detector: row.optionalReal(11).map { TopicDetector(threshold: Float($0), precision: row.real(12), recall: row.real(13), f1: row.real(14)) },
                 logOdds: logOddsZ(firings, of: topicTokens, all, of: run.tokens)))
         }
-        // Equal keys: by topic, then by feature.
+        // Equal keys (many features detect a topic perfectly): by lift, then by topic, then by feature.
         return rates.sorted {
             let (a, b) = (order.key($0), order.key($1))
-            return a != b ? a > b : $0.topic != $1.topic ? $0.topic < $1.topic : $0.feature.index < $1.feature.index
+            return a != b ? a > b : $0.lift != $1.lift ? $0.lift > $1.lift : $0.topic != $1.topic ? $0.topic < $1.topic : $0.feature.index < $1.feature.index
         }
     }
 }
