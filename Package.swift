@@ -48,6 +48,9 @@ let package = Package(
         // The proof.
         .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
+        .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
+        .testTarget(name: "FeatureCatalogueTests", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels", "TestSupport"],
+                    swiftSettings: spans, linkerSettings: sqlite),
         .testTarget(name: "CommandsTests", dependencies: ["Commands"], linkerSettings: sqlite),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Formats", "Diagnostics", "Kernels", "TestSupport"], exclude: ["unicode_tables.py"]),
     ],

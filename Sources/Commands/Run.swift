@@ -5,6 +5,7 @@ let program = Program(
     "monoseme", version: String(engineVersion.split(separator: " ").last!), summary: "an embedded catalogue of sparse-autoencoder features",
     chapters: [
         .init("Fill", [Ingest.self]),
+        .init("Look after", [Check.self]),
     ])
 
 /// Runs the command line, without the program's name; the result is the exit status: 0 done, 1 failed, 2 usage.
