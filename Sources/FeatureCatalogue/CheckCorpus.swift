@@ -68,7 +68,7 @@ extension Examination {
     private func examineDocuments(of corpus: Corpus, _ place: String) throws {
         var next = 0, last: Int?, count = 0
         try connection.query("""
-            SELECT first_position, tokens, ordinal, topic.corpus_id, source.corpus_id FROM document
+            SELECT first_position, document.tokens, ordinal, topic.corpus_id, source.corpus_id FROM document
             LEFT JOIN topic ON topic.id = topic_id LEFT JOIN source ON source.id = source_id
             WHERE document.corpus_id = ? ORDER BY first_position
             """, [.init(corpus.id)]) { row in

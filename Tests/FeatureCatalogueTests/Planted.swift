@@ -46,16 +46,17 @@ struct Planted {
     }
 
     /// 600 tokens of 20 documents under 3 topics, three segments that cut documents; feature 3 never fires, 5 once, 7 always.
-    static func small(seed: UInt64 = 1, keepTop: Int? = nil) -> Planted {
+    static func small(seed: UInt64 = 1, features: Int = 12, keepTop: Int? = nil) -> Planted {
         var random = Seeded(seed), world = Planted()
         world.keepTop = keepTop
+        world.features = features
         world.documents = (0..<20).map { (tokens: 20 + $0 % 3 * 10, topic: ["law", "music", "code"][$0 % 3]) }
         let all = world.documents.reduce(0) { $0 + $1.tokens }
         world.segments = [250, 201, all - 451]
         world.tokens = (0..<all).map { _ in .random(in: 0..<50, using: &random) }
         for position in 0..<all {
-            for feature in 0..<12 where feature != 3 {
-                let fires = feature == 7 || (feature == 5 ? position == 300 : Int.random(in: 0..<(2 + feature), using: &random) == 0)
+            for feature in 0..<features where feature != 3 {
+                let fires = feature == 7 || (feature == 5 ? position == 300 : Int.random(in: 0..<(2 + feature % 12), using: &random) == 0)
                 if fires { world.firings.append(Planting(position: position, feature: feature, value: .random(in: 0.01...1, using: &random) * Float(1 + feature))) }
             }
         }

@@ -7,14 +7,14 @@ import Testing
 
 /// `value` in steps of a half (11 significant bits, none below 2⁻²⁴), ties to even, never zero.
 private func nearestHalf(_ value: Double) -> Double {
-    let step = value < 0x1p-14 ? 0x1p-24 : scalbn(1, ilogb(value) - 10)
+    let step = value < 0x1p-14 ? 0x1p-24 : scalbn(1, Int(value.exponent) - 10)
     let steps = (value / step).rounded(.toNearestOrEven)
     return max(1, steps) * step
 }
 
 private func bytesOf(half value: Double) -> [UInt8] {
-    let exponent = value < 0x1p-14 ? 0 : ilogb(value) + 15
-    let mantissa = value < 0x1p-14 ? Int(value / 0x1p-24) : Int((value / scalbn(1, ilogb(value)) - 1) * 1024)
+    let exponent = value < 0x1p-14 ? 0 : Int(value.exponent) + 15
+    let mantissa = value < 0x1p-14 ? Int(value / 0x1p-24) : Int((value / scalbn(1, Int(value.exponent)) - 1) * 1024)
     let bits = exponent << 10 | mantissa
     return [UInt8(bits & 255), UInt8(bits >> 8)]
 }
@@ -23,7 +23,7 @@ private func varint(_ number: Int) -> [UInt8] { number < 128 ? [UInt8(number)] :
 
 private func twin(_ positions: [UInt32], _ values: [Float]) -> (bytes: [UInt8], rounded: [Float]) {
     let largest = Double(values.max()!)
-    let exponent = max(-112, (largest < 0x1p-126 ? -127 : ilogb(largest)) - 14)
+    let exponent = max(-112, (largest < 0x1p-126 ? -127 : Int(largest.exponent)) - 14)
     var bytes = [UInt8(bitPattern: Int8(exponent))] + varint(values.count)
     var last: UInt32 = 0
     for position in positions { bytes += varint(Int(position - last)); last = position }
@@ -58,8 +58,8 @@ struct PostingListTests {
             ("dense", (0..<3000).map { $0 }, spread(3000, -3...3)), ("sparse", sparse(500, step: 1...5_000_000), spread(500, -3...3)),
             ("steps of 127 to 129", sparse(400, step: 127...129), spread(400, 0...1)), ("127 firings", sparse(127, step: 1...9), spread(127, 0...1)),
             ("128 firings", sparse(128, step: 1...9), spread(128, 0...1)), ("16,384 firings", sparse(16_384, step: 1...9), spread(16_384, -4...1)),
-            ("huge range", sparse(1000, step: 1...99), spread(1000, -140...127)), ("large", [1, 2, 3], [3e38, .greatestFiniteMagnitude, 1e30]),
-            ("denormals", [1, 5, 9], [Float.leastNonzeroMagnitude, 3e-42, 1e-39]), ("denormals beside one", [1, 5], [Float.leastNonzeroMagnitude, 1]),
+            ("huge range", sparse(1000, step: 1...99), spread(1000, -140...127)), ("large", [1, 2, 3], [3e38, 0x1.ffcp127, 1e30]),
+            ("denormals", [1, 5, 9], [Float.leastNonzeroMagnitude, 0x1p-138, 0x1.8p-130]), ("denormals beside one", [1, 5], [Float.leastNonzeroMagnitude, 1]),
             ("rounds up to a power of two", [4, 5], [0x1.fffp0, 0x1.ffep0]), ("ties", [0, 1, 2, 3], [1 + 0x1p-11, 1 + 0x3p-11, 1 + 0x1.00002p-11, 1 + 0x0.ffffep-11]),
         ]
     }()
