@@ -7,6 +7,7 @@ let program = Program(
         .init("Start", [Demo.self, Ingest.self]),
         .init("Ask", [Dictionaries.self, Features.self, Show.self, Near.self, Topics.self, SQL.self]),
         .init("Label and share", [LabelCommand.self, Export.self]),
+        .init("Look after", [Check.self]),
     ])
 
 /// Runs the command line, without the program's name; the result is the exit status: 0 done, 1 failed, 2 usage.

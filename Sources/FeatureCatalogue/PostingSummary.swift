@@ -4,14 +4,14 @@ import SQLite
 
 // One pass over all postings of a run: examples and tokens of each feature, written as rows of references.
 
-/// Examples kept for each feature.
-private let examplesKept = 20
+/// Examples kept for each feature, at most.
+let examplesKept = 20
 /// Of the strongest firings, how many are looked at to find examples that differ.
 private let candidatesKept = 512
 /// Examples from one document, at most.
-private let examplesPerDocument = 3
+let examplesPerDocument = 3
 /// Tokens kept for each feature.
-private let tokensKept = 5
+let tokensKept = 5
 /// Features that are counted in one pass: 64 × the vocabulary × 12 bytes, and fewer where there are so many documents
 /// that their maxima would fill the memory instead.
 private func featuresPerPass(documents: Int) -> Int { max(1, min(64, (1 << 22) / max(1, documents))) }
@@ -70,13 +70,16 @@ extension Catalogue {
             var strongest = [Strongest](repeating: Strongest(), count: group.count)
             for segment in segments {
                 let ids = try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens)
+                guard ids.allSatisfy({ $0 >= 0 && $0 < vocabulary }) else {
+                    throw MonosemeError("segment \(segment.id) has tokens that are not in the vocabulary", hint: "monoseme check lists all damage")
+                }
                 for feature in group {
                     lists.bind(firstPostingID(ofSegment: segment.id) + feature, at: 0)
                     guard try lists.step() else { continue }
                     var firings = PostingList()
                     try lists.withBlob(0) { try append($0, from: 0, to: &firings) { "feature \(feature), segment \(segment.id)" } }
                     lists.reset()
-                    guard firings.positions.last! < ids.count else { throw MonosemeError("a posting list points beyond its segment (feature \(feature), segment \(segment.id))", hint: "monoseme check lists all damage") }
+                    guard let last = firings.positions.last, last < ids.count else { throw MonosemeError("a posting list points beyond its segment (feature \(feature), segment \(segment.id))", hint: "monoseme check lists all damage") }
                     let row = (feature - first) * vocabulary
                     var document = documents.index(of: segment.firstPosition + firings.positions[0])
                     for (position, value) in zip(firings.positions, firings.values) {
@@ -174,7 +177,7 @@ extension Catalogue {
         var sum: UInt64 = 0
         try connection.query("SELECT list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(firstPostingID(ofSegment: id)), .init(firstPostingID(ofSegment: id + 1))]) { row in
             row.withBlob(0) { bytes in
-                withExtendedLifetime(bytes) { sum = kernel_checksum(sum, bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.count) }
+                if let start = bytes.baseAddress { sum = kernel_checksum(sum, start.assumingMemoryBound(to: UInt8.self), bytes.count) }
             }
         }
         return sum

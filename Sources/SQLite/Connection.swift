@@ -44,7 +44,8 @@ public final class Connection {
     private static func escapedForURI(_ path: String) -> String {
         path.utf8.map { byte in
             switch byte {
-            case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"): "%" + String(byte, radix: 16, uppercase: true)
+            // A byte of 0x80 or more is part of a character and means nothing alone.
+            case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"), 0x80...: "%" + String(byte, radix: 16, uppercase: true)
             default: String(decoding: [byte], as: UTF8.self)
             }
         }.joined()
