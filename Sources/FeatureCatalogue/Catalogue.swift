@@ -18,6 +18,11 @@ public final class Catalogue {
     /// "MONO", so that `file` and we know one another.
     static let applicationID = 0x4D4F_4E4F
 
+    deinit {
+        // Let go of, so that this process may ingest again; not closed, for the reason given above.
+        if lock >= 0 { flock(lock, LOCK_UN) }
+    }
+
     public enum Purpose: Sendable {
         /// Look, write nothing. The file must exist.
         case reading

@@ -126,7 +126,11 @@ struct Machinery: Sendable {
             let activations = try model.activations(of: batch, at: hook)
             results[place] = try chosen.map { autoencoder in
                 var firings = Firings()
-                try scratches.withScratch { try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &$0) }
+                do {
+                    try scratches.withScratch { try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &$0) }
+                } catch let error as MonosemeError {
+                    throw MonosemeError("\(hook) of \(quoted(model.name)): \(error.message)", hint: error.hint)
+                }
                 return FiringBlock(offsets: firings.offsets, features: firings.features, values: firings.values, positionOfRow: positions)
             }
         }
