@@ -62,6 +62,9 @@ import Testing
         for part in ["status", "density", "Activations", "Tokens and logits", "raises", "neurons", "Topics", "Top examples", "intervals", "tenths", "Nearest features", "«"] { #expect(page.contains(part), "\(part)") }
     }
 
+    @Test(arguments: ["SELECT value FROM json_each('[1, 2]')", "SELECT name FROM pragma_table_info('feature') LIMIT 2", "PRAGMA table_info(feature)"])
+    func `table-valued functions and harmless pragmas may be asked`(query: String) { #expect(ask("sql", query).status == 0) }
+
     @Test func `a context shows the firing between marks`() throws {
         let rows = try JSON(parsing: ask("sql", "SELECT context(1, 5, 2) AS text, context(1, 99999999, 2) AS beyond", "--json").output)
         #expect(rows.array?[0]["text"]?.string?.contains("«") == true)

@@ -22,7 +22,7 @@ struct NearestTests {
             let tokenizer = try catalogue.register(tokenizer: "t", vocabulary: 2) { [UInt8($0)] }
             let model = try catalogue.register(ModelDescription(name: "m", architecture: "a", layers: 1, width: 1, mlpWidth: 1, vocabulary: 2, contextLength: 1, weightsSHA256: ""), tokenizer: tokenizer)
             return try catalogue.register(DictionaryDescription(name: try DictionaryName(parsing: "A/0"), hook: "blocks.0.hook_resid_post", architecture: "standard", settings: "{}", weightsSHA256: ""),
-                                          model: model, decoder: matrix, norms: norms, encoderDecoderCosines: [Float](repeating: .nan, count: rows.count))
+                                          model: model, decoder: matrix, norms: norms, scales: norms, encoderDecoderCosines: [Float](repeating: .nan, count: rows.count))
         }
         return (catalogue, dictionary, unit)
     }

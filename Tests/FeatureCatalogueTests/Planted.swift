@@ -104,7 +104,7 @@ struct Planted {
             let corpus = try catalogue.register(CorpusDescription(name: "c", fingerprint: "f", settings: "{}"), tokenizer: tokenizer)
             let dictionary = try catalogue.register(
                 DictionaryDescription(name: try DictionaryName(parsing: name), hook: "blocks.0.mlp.hook_post", architecture: "standard", settings: "{}", weightsSHA256: "d"), model: model,
-                decoder: decoder, norms: (0..<features).map { $0 == features - 1 ? 0 : 2 }, encoderDecoderCosines: [Float](repeating: 0.5, count: features))
+                decoder: decoder, norms: (0..<features).map { $0 == features - 1 ? 0 : 2 }, scales: (0..<features).map { $0 == features - 1 ? 1 : 2 }, encoderDecoderCosines: [Float](repeating: 0.5, count: features))
             return (corpus, try catalogue.register(RunRules(contextLength: 16, prependsBOS: true, keepTop: keepTop), of: dictionary, over: corpus, engine: "test", at: Planted.time))
         }
     }
