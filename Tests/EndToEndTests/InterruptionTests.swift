@@ -41,7 +41,7 @@ import TestSupport
     @Test(.timeLimit(.minutes(5))) func `killed at twenty moments, an ingest of real text ends as if it had not been`() throws {
         try withTemporaryFolder { folder in
             try killAgainAndAgain({ catalogue in
-                ["ingest", "--model", fixture("model-A"), "--sae", fixture("sae-A-0"), "--name", "A/0", "--corpus", fixture("corpus.jsonl"), "--limit-tokens", "200000", "--catalogue", catalogue]
+                ["ingest", "--model", fixture("model-A"), "--sae", fixture("sae-A-0"), "--name", "A/0", "--corpus", fixture("corpus.jsonl"), "--limit-tokens", "140000", "--catalogue", catalogue]
             }, in: folder, kills: 20, seed: 1)
         }
     }
