@@ -36,7 +36,8 @@ import Testing
         #expect(table.status == 0 && table.errors == "" && !table.output.isEmpty)
         let rows = try #require(try JSON(parsing: QueryTests.monoseme(words + ["--json"], catalogue: QueryTests.catalogue).output).array)
         let lines = QueryTests.monoseme(words + ["--jsonl"], catalogue: QueryTests.catalogue).output.split(separator: "\n")
-        #expect(try lines.map { try JSON(parsing: String($0)) } == rows)
+        let parsed = try lines.map { try JSON(parsing: String($0)) }
+        #expect(parsed == rows)
         let csv = QueryTests.monoseme(words + ["--csv"], catalogue: QueryTests.catalogue).output
         #expect(csv.hasPrefix(rows.first?.object?.members.map(\.key).joined(separator: ",") ?? ""))
         // The table has a line for each row under its titles.
