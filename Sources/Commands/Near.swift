@@ -47,7 +47,7 @@ enum Near: Command {
     /// A JSON array of numbers, or a .npy of one vector (n, 1 × n or n × 1), from a file or standard input.
     static func readVector(_ path: String) throws -> [Float] {
         let place = path == "-" ? "standard input" : quoted(path, limit: 400)
-        let bytes = try path == "-" ? readStandardInput(limit: 1 << 26) : Array(MappedFile(path).bytes)
+        let bytes = try path == "-" ? readStandardInput(limit: 1 << 26) : MappedFile(path).withBytes { Array($0) }
         return try bytes.withUnsafeBytes { raw in
             if raw.starts(with: [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]) {
                 let array: NumPyArray

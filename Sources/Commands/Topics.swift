@@ -12,7 +12,7 @@ enum Topics: Command {
     static let documents = Option<Int>("--min-documents", value: "N", default: 3, in: 1..., help: "With --topic: leave out features that fire in fewer of its documents")
 
     static let declaration = Declaration(
-        "topics", summary: "show which topics a feature fires on, or which features fire on a topic",
+        "topics", summary: "show the topics of a feature, or the features of a topic",
         discussion: """
             rate: firings a token of the topic. share: of the feature's firings, those on the topic. lift: the rate against the feature's rate on all \
             tokens. log-odds: z of the log-odds ratio with an informative prior, for sorting. F1, precision and recall: of "the document holds a firing of \

@@ -6,6 +6,8 @@ import Glibc
 /// A file that shrinks while it is mapped ends the process, as with every memory-mapped reader.
 public final class MappedFile: @unchecked Sendable {
     public let path: String
+    /// Valid only while this object lives, and the compiler may end its life after its last use: keep it beyond the use of
+    /// the bytes (a stored property, or `withExtendedLifetime`), or use `withBytes`, which does.
     public let bytes: UnsafeRawBufferPointer
 
     /// - Throws: `MonosemeError` naming the path when it is missing, unreadable or not a regular file.
@@ -26,6 +28,11 @@ public final class MappedFile: @unchecked Sendable {
             throw MonosemeError("cannot map \(quoted(path, limit: 400)) (\(size) bytes): \(String(cString: strerror(errno)))")
         }
         bytes = .init(start: start, count: size)
+    }
+
+    /// Calls `body` with the file's bytes.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(self) { try body(bytes) }
     }
 
     deinit { if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) } }

@@ -26,7 +26,7 @@ public struct SafetensorsFolder: Sendable {
 
         func problem(_ text: String) -> MonosemeError { MonosemeError("\(quoted(index, limit: 400)): \(text)") }
         let json: JSON, text = try MappedFile(index)
-        do { json = try withExtendedLifetime(text) { try JSON(parsing: text.bytes, duplicateKeys: .refused) } } catch { throw problem("\(error)") }
+        do { json = try text.withBytes { try JSON(parsing: $0, duplicateKeys: .refused) } } catch { throw problem("\(error)") }
         guard let map = json["weight_map"]?.object else { throw problem("weight_map is \(json["weight_map"]?.kind ?? "missing"), not an object") }
         guard !map.members.isEmpty else { throw problem("weight_map lists no tensors") }
         var files: [SafetensorsFile] = [], known: [String: Int] = [:], places: [String: Int] = [:]

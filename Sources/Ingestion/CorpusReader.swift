@@ -112,8 +112,8 @@ public final class CorpusReader {
         hash.update("text \(options.textField)\ntopic \(options.topicField)\nlimit \(options.tokenLimit.map(String.init) ?? "none")\n")
         for file in allFiles {
             if file.path == "-" { hash.update("standard input\n"); continue }
-            let bytes = try MappedFile(file.path)
-            hash.update("\(hexadecimal(SHA256.digest(of: bytes.bytes))) \(CorpusReader.isJSONL(file.path) ? "jsonl" : "text " + file.topic)\n")
+            let digest = try MappedFile(file.path).withBytes { SHA256.digest(of: $0) }
+            hash.update("\(hexadecimal(digest)) \(CorpusReader.isJSONL(file.path) ? "jsonl" : "text " + file.topic)\n")
         }
         return hexadecimal(hash.finalize())
     }

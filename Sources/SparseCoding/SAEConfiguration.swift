@@ -72,10 +72,10 @@ extension SAEConfiguration {
     public init(contentsOf path: String) throws {
         let file = try MappedFile(path)
         let json: JSON
-        do { json = try JSON(parsing: file.bytes, duplicateKeys: .refused) } catch {
+        do { json = try file.withBytes { try JSON(parsing: $0, duplicateKeys: .refused) } } catch {
             throw ConfigurationReader.problem(path, "is not valid JSON: \(error)")
         }
-        try self.init(json, verbatim: String(decoding: file.bytes, as: UTF8.self), path: path)
+        try self.init(json, verbatim: file.withBytes { String(decoding: $0, as: UTF8.self) }, path: path)
     }
 
     init(_ json: JSON, verbatim: String, path: String) throws {

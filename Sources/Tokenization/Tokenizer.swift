@@ -32,6 +32,7 @@ public final class Tokenizer: Sendable {
     public init(path: String) throws {
         let path = kind(of: path) == .folder ? path + "/tokenizer.json" : path
         let file = try MappedFile(path)
+        defer { withExtendedLifetime(file) {} }
         guard file.bytes.count < 1 << 30 else {
             throw MonosemeError("\(quoted(path, limit: 400)) has \(file.bytes.count) bytes, which is no tokenizer")
         }

@@ -35,7 +35,7 @@ struct ModelFolder {
         name = String(cString: real).split(separator: "/").last.map(String.init) ?? "/"
         let file = try MappedFile("\(path)/config.json")
         do {
-            configuration = try withExtendedLifetime(file) { try JSON(parsing: file.bytes) }
+            configuration = try file.withBytes { try JSON(parsing: $0) }
         } catch {
             throw MonosemeError("\(quoted(file.path, limit: 400)) is not valid JSON: \(error)")
         }
