@@ -50,6 +50,7 @@ let package = Package(
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "CommandsTests", dependencies: ["Commands"], linkerSettings: sqlite),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Formats", "Diagnostics", "Kernels", "TestSupport"], exclude: ["unicode_tables.py"]),
+        .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x
