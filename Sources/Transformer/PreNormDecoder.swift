@@ -113,7 +113,7 @@ final class PreNormDecoder: LanguageModel {
         try check(batch)
         let activations = Matrix(uninitializedRows: batch.tokens.count, columns: width)
         try workspaces.withWorkspace { workspace in
-            for part in ContextGroup.groups(of: batch, tokensMaximum: Self.tokensPerGroup) {
+            for part in ContextGroup.groups(of: batch, tokensMaximum: tokensPerGroup) {
                 let out = activations.base + part.firstToken * width
                 try batch.tokens.withUnsafeBufferPointer { tokens in
                     try run(part, tokens: tokens, in: workspace, stop: (hook, out), replacing: nil)
@@ -155,9 +155,9 @@ final class PreNormDecoder: LanguageModel {
         return losses
     }
 
-    /// Tokens that go through the layers together, unless one context has more: few enough for the second-level cache,
-    /// enough that packing the weights for BLAS is a small part.
-    static let tokensPerGroup = 512
+    /// Tokens that go through the layers together, unless one context has more: few enough that what a layer computes
+    /// for them stays in the second-level cache, enough that packing a layer's weights for BLAS is a small part.
+    private var tokensPerGroup: Int { shape.width <= 256 ? 256 : 512 }
 
     /// Runs all layers and the final norm, group by group; a replacement sees the whole batch, so then there is one group.
     private func finish(
@@ -165,7 +165,7 @@ final class PreNormDecoder: LanguageModel {
         _ body: (_ normed: UnsafeMutablePointer<Float>, ContextGroup, Workspace) throws -> Void
     ) throws {
         try workspaces.withWorkspace { workspace in
-            let groups = ContextGroup.groups(of: batch, tokensMaximum: replacement == nil ? Self.tokensPerGroup : .max)
+            let groups = ContextGroup.groups(of: batch, tokensMaximum: replacement == nil ? tokensPerGroup : .max)
             for group in groups {
                 try batch.tokens.withUnsafeBufferPointer { try run(group, tokens: $0, in: workspace, stop: nil, replacing: replacement) }
                 let normed = workspace.part(.normed, group.tokenCount * shape.width)
@@ -193,7 +193,7 @@ final class PreNormDecoder: LanguageModel {
                 let edited = Matrix(uninitializedRows: rows, columns: width)
                 edited.base.update(from: values, count: edited.count)
                 try replacement.edit(edited)
-                values.update(from: edited.base, count: edited.count)
+                withExtendedLifetime(edited) { values.update(from: edited.base, count: rows * width) }
             }
             guard let stop, stop.hook == hook else { return false }
             if stop.out != values { stop.out.update(from: values, count: rows * width) }

@@ -22,10 +22,12 @@ private func open(_ data: Data, in folder: URL) throws -> SafetensorsFile {
 
 @Suite struct SafetensorsTests {
     /// Verdicts of the reference implementation, and ours where we are stricter on purpose.
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: fixture("goldens/safetensors/cases.jsonl"))))
-    func `files are judged as the reference implementation judges them`() throws {
+    @Test func `files are judged as the reference implementation judges them`() throws {
         let lines = try String(contentsOfFile: fixture("goldens/safetensors/cases.jsonl"), encoding: .utf8).split(separator: "\n")
-        #expect(lines.count >= 50)
+        #expect(lines.count >= 100)
+        // Stricter still than the table: a repeated key is refused wherever it stands, and an entry that is an array
+        // (which the reference reads by accident of its parser) is no entry.
+        let alsoRefused: Set = ["metadata duplicate key inside", "entry is an array"]
         try withTemporaryFolder { folder in
             for line in lines {
                 let golden = try JSON(parsing: String(line))
@@ -33,7 +35,7 @@ private func open(_ data: Data, in folder: URL) throws -> SafetensorsFile {
                 let data = try #require(Data(base64Encoded: golden["base64"]?.string ?? "-"))
                 var verdict = "ok"
                 do { _ = try open(data, in: folder) } catch { verdict = "error" }
-                #expect(verdict == ours, "\(name)")
+                #expect(verdict == (alsoRefused.contains(name) ? "error" : ours), "\(name)")
             }
         }
     }
