@@ -38,5 +38,29 @@ void kernel_encode(int level, const float *x, size_t tokens, size_t width, const
 /// `packed` has room for `tokens` rounded up to a multiple of ENCODE_TOKENS.
 void kernel_encode_pack(const float *x, const uint32_t *rows, size_t tokens, size_t width, const float *shift, const float *scale, float *packed);
 
+/// How many of `n` numbers are not zero.
+size_t kernel_count_nonzero(const float *x, size_t n);
+
+enum { LISTED_ROWS = 64, LISTED_TOKENS = 6 };
+
+/// Tokens of which most numbers are zero (ReLU neurons), as lists of the others. For each block of LISTED_ROWS numbers
+/// the tokens stand in groups of LISTED_TOKENS, whose lists run side by side and are filled up with zeros.
+struct encode_lists {
+    uint32_t *order;   ///< blocks × groups × LISTED_TOKENS tokens; `tokens` where there is none
+    uint32_t *starts;  ///< blocks × groups + 1: where each group's lists begin, in steps of LISTED_TOKENS
+    uint16_t *offsets; ///< bytes from the block's first weights; room for blocks × LISTED_ROWS × groups × LISTED_TOKENS
+    float *values;     ///< the same room
+};
+
+/// Lists rows `rows[0 ..< tokens]` of x (… × width). `counts` is `tokens` of scratch.
+void kernel_encode_list(const float *x, const uint32_t *rows, size_t tokens, size_t width, uint8_t *counts, struct encode_lists *lists);
+
+/// `kernel_encode` with two panels (or one, then `next` is null) on listed tokens: only numbers that are not zero are
+/// multiplied, and every pre-activation has the same bits. For level 2 alone.
+///
+/// `sums` is (tokens + 1) × 64 of scratch, 64-byte aligned; the stream must have room for both panels.
+void kernel_encode_listed(const struct encode_lists *x, size_t tokens, size_t width, const struct encode_panel *panel, const struct encode_panel *next, float floor,
+                          float *sums, struct encode_stream *stream);
+
 /// Sorts a stream by token and keeps the order otherwise: token t's firings come to stand at offsets[t] ..< offsets[t + 1].
 void kernel_encode_collect(const struct encode_stream *stream, size_t tokens, size_t *offsets, uint32_t *features, float *values);
