@@ -12,8 +12,11 @@ private let candidatesKept = 512
 private let examplesPerDocument = 3
 /// Tokens kept for each feature.
 private let tokensKept = 5
-/// Features whose tokens are counted in one pass: 64 × the vocabulary × 12 bytes.
-private let featuresPerPass = 64
+/// Memory for counts by token, which decides how many features one pass takes: each needs 12 bytes a vocabulary entry.
+private let countingBytes = 1 << 25
+
+/// Calls a body for each of 0 ..< count, on several threads if it likes.
+public typealias ForEach = (_ count: Int, _ body: @Sendable (Int) throws -> Void) throws -> Void
 
 private struct Candidate {
     let position: Int
@@ -22,8 +25,6 @@ private struct Candidate {
     let document: Int
     /// Of the token and the four to either side (as the paper shows them) that lie in its document and segment.
     let window: UInt64
-
-    static func precedes(_ a: Candidate, _ b: Candidate) -> Bool { a.value == b.value ? a.position < b.position : a.value > b.value }
 }
 
 /// The strongest of a stream of firings, in bounded memory.
@@ -39,66 +40,133 @@ private struct Strongest {
         if candidates.count == 2 * candidatesKept { trim() }
     }
 
+    /// Sorts and keeps the first. Ties stand in order of position already, so that value and place are a key.
     mutating func trim() {
-        candidates.sort(by: Candidate.precedes)
-        if candidates.count >= candidatesKept {
-            candidates.removeLast(candidates.count - candidatesKept)
-            threshold = candidates.last!.value
+        let keys = candidates.indices.map { UInt64(~candidates[$0].value.bitPattern) << 32 | UInt64($0) }.sorted()
+        candidates = keys.prefix(candidatesKept).map { candidates[Int($0 & 0xffff_ffff)] }
+        if candidates.count == candidatesKept { threshold = candidates.last!.value }
+    }
+}
+
+/// One segment's text, as far as examples need it.
+private struct SegmentText: Sendable {
+    let segment: Segment
+    let ids: [Int32]
+    let documents: DocumentTable
+
+    /// Of the token at `position` of the segment and the four to either side that lie in its document.
+    func candidate(at position: Int, _ value: Float) -> Candidate {
+        let document = documents.index(of: segment.firstPosition + position)
+        let start = max(0, documents.starts[document] - segment.firstPosition)
+        let end = min(ids.count, documents.starts[document] + documents.lengths[document] - segment.firstPosition)
+        let window = ids[max(start, position - 4)..<min(end, position + 5)].withUnsafeBytes { kernel_checksum(0, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count) }
+        return Candidate(position: segment.firstPosition + position, value: value, document: document, window: window)
+    }
+}
+
+/// What each feature of a group gets; each place is written by one thread.
+private final class Found: @unchecked Sendable {
+    typealias Row = (examples: [(Int, Float)], tokens: [Int])
+    let rows: UnsafeMutableBufferPointer<Row>
+
+    init(_ count: Int) {
+        rows = .allocate(capacity: count)
+        rows.initialize(repeating: ([], []))
+    }
+
+    deinit { rows.deinitialize().deallocate() }
+}
+
+private struct DamagedList: Error { let feature: Int }
+
+/// One feature's part of the pass; one thread at a time works on it.
+private final class FeatureScan: @unchecked Sendable {
+    var strongest = Strongest()
+    var counts: [UInt32]
+    var sums: [Double]
+    private var positions: [UInt32] = []
+    private var values: [Float] = []
+
+    init(vocabulary: Int) {
+        counts = .init(repeating: 0, count: vocabulary)
+        sums = .init(repeating: 0, count: vocabulary)
+    }
+
+    func reset() {
+        strongest = Strongest()
+        counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        sums.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+    }
+
+    /// Takes in one list; false when it is damaged or points beyond its segment or vocabulary.
+    func add(_ list: UnsafeRawBufferPointer, _ text: SegmentText) -> Bool {
+        guard let bytes = list.baseAddress?.assumingMemoryBound(to: UInt8.self), case let count = kernel_posting_count(bytes, list.count), count > 0 else { return false }
+        if positions.count < count {
+            positions = .init(repeating: 0, count: 2 * count)
+            values = .init(repeating: 0, count: 2 * count)
         }
+        guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
+        guard kernel_tally_tokens(positions, values, count, text.ids, counts.count, &counts, &sums) == 0 else { return false }
+        for place in 0..<count where strongest.wants(values[place]) { strongest.add(text.candidate(at: Int(positions[place]), values[place])) }
+        return true
     }
 }
 
 extension Catalogue {
-    func writePostingSummary(of run: Run) throws {
+    func writePostingSummary(of run: Run, forEach: ForEach) throws {
         let vocabulary = try connection.integer("SELECT vocabulary FROM tokenizer JOIN corpus ON tokenizer.id = tokenizer_id WHERE corpus.id = ?", .init(run.corpus)) ?? 0
         let segments = try segments(of: run), documents = try documentTable(of: run.corpus)
-        var lists = try Statement("SELECT list FROM posting WHERE id = ?", on: connection)
         var example = try Statement("INSERT INTO feature_example (run_id, feature_id, rank, position, value) VALUES (?, ?, ?, ?, ?)", on: connection)
         var token = try Statement("INSERT INTO feature_token (run_id, feature_id, rank, token, firings, sum) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
         let features = run.dictionary.features
+        let scans = (0..<min(features, max(16, min(256, countingBytes / 12 / max(1, vocabulary))))).map { _ in FeatureScan(vocabulary: vocabulary) }
 
-        for first in stride(from: 0, to: features, by: featuresPerPass) {
-            let group = first..<min(features, first + featuresPerPass)
-            var counts = [UInt32](repeating: 0, count: group.count * vocabulary)
-            var sums = [Double](repeating: 0, count: group.count * vocabulary)
-            var strongest = [Strongest](repeating: Strongest(), count: group.count)
+        for first in stride(from: 0, to: features, by: scans.count) {
+            let group = first..<min(features, first + scans.count)
+            try forEach(group.count) { scans[$0].reset() }
             for segment in segments {
-                let ids = try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens)
-                for feature in group {
-                    lists.bind(firstPostingID(ofSegment: segment.id) + feature, at: 0)
-                    guard try lists.step() else { continue }
-                    var firings = PostingList()
-                    try lists.withBlob(0) { try append($0, from: 0, to: &firings) { "feature \(feature), segment \(segment.id)" } }
-                    lists.reset()
-                    guard firings.positions.last! < ids.count else { throw MonosemeError("a posting list points beyond its segment (feature \(feature), segment \(segment.id))", hint: "monoseme check lists all damage") }
-                    let row = (feature - first) * vocabulary
-                    for (position, value) in zip(firings.positions, firings.values) {
-                        let id = row + Int(ids[position])
-                        counts[id] += 1
-                        sums[id] += Double(value)
-                        guard strongest[feature - first].wants(value) else { continue }
-                        let document = documents.index(of: segment.firstPosition + position)
-                        let start = max(0, documents.starts[document] - segment.firstPosition)
-                        let end = min(ids.count, documents.starts[document] + documents.lengths[document] - segment.firstPosition)
-                        let window = ids[max(start, position - 4)..<min(end, position + 5)].withUnsafeBytes { kernel_checksum(0, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count) }
-                        strongest[feature - first].add(Candidate(position: segment.firstPosition + position, value: value, document: document, window: window))
+                let text = SegmentText(segment: segment, ids: try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens), documents: documents)
+                let lists = try copies(of: group, in: segment)
+                do {
+                    try forEach(lists.places.count) { place in
+                        let (feature, range) = lists.places[place]
+                        guard lists.bytes.withUnsafeBytes({ scans[feature - first].add(.init(rebasing: $0[range]), text) }) else { throw DamagedList(feature: feature) }
                     }
+                } catch let damaged as DamagedList {
+                    throw damagedList("feature \(damaged.feature), segment \(segment.id)")
                 }
             }
+            let found = Found(group.count)
+            try forEach(group.count) { place in
+                let scan = scans[place]
+                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums))
+            }
             for feature in group {
-                let row = (feature - first) * vocabulary, id = run.dictionary.featureID(feature)
-                for (place, (position, value)) in examples(&strongest[feature - first]).enumerated() {
+                let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens) = found.rows[feature - first]
+                for (place, (position, value)) in examples.enumerated() {
                     try example.run(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
                 }
-                for (place, best) in top(tokensKept, of: sums[row..<row + vocabulary]).enumerated() {
-                    try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(counts[row + best])), .real(sums[row + best]))
+                for (place, best) in tokens.enumerated() {
+                    try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(scan.counts[best])), .real(scan.sums[best]))
                 }
             }
         }
     }
 
+    /// The lists of some features in one segment, end to end.
+    private func copies(of features: Range<Int>, in segment: Segment) throws -> (bytes: [UInt8], places: [(feature: Int, range: Range<Int>)]) {
+        let first = firstPostingID(ofSegment: segment.id)
+        var bytes: [UInt8] = [], places: [(feature: Int, range: Range<Int>)] = []
+        try connection.query("SELECT id, list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(first + features.lowerBound), .init(first + features.upperBound)]) { row in
+            let start = bytes.count
+            row.withBlob(1) { bytes.append(contentsOf: $0) }
+            places.append((row.integer(0) - first, start..<bytes.count))
+        }
+        return (bytes, places)
+    }
+
     /// The strongest firings that show something new: not the same tokens again, and few from any one document.
-    private func examples(_ strongest: inout Strongest) -> [(Int, Float)] {
+    private static func examples(_ strongest: inout Strongest) -> [(Int, Float)] {
         strongest.trim()
         var taken: [(Int, Float)] = []
         var windows: Set<UInt64> = [], perDocument: [Int: Int] = [:]
@@ -112,7 +180,7 @@ extension Catalogue {
     }
 
     /// The places of the `count` largest positive numbers, largest first, ties to the earlier.
-    private func top(_ count: Int, of numbers: ArraySlice<Double>) -> [Int] {
+    private static func top(_ count: Int, of numbers: [Double]) -> [Int] {
         var best: [(place: Int, value: Double)] = []
         for (place, value) in numbers.enumerated() where value > 0 {
             if best.count == count, value <= best[count - 1].value { continue }
