@@ -11,6 +11,9 @@ public struct FiringBlock: Sendable {
     public var values: [Float]
     public var positionOfRow: [UInt32]
 
+    /// Firings of rows that are not masked.
+    public var firings: Int { positionOfRow.indices.reduce(0) { positionOfRow[$1] == FiringBlock.maskedRow ? $0 : $0 + offsets[$1 + 1] - offsets[$1] } }
+
     public init(offsets: [Int], features: [UInt32], values: [Float], positionOfRow: [UInt32]) {
         precondition(offsets.count == positionOfRow.count + 1 && features.count == offsets.last! && values.count == features.count)
         self.offsets = offsets

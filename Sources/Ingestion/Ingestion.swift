@@ -86,7 +86,7 @@ final class Ingestion {
                 guard segment.firstPosition == layout.firstPosition, segment.tokens == layout.tokens.count else { throw changedText() }
             }
             let blocks = try missing.isEmpty ? [] : machinery.fire(layout, contexts: contexts, autoencoders: missing, threads: request.threads)
-            let fired = blocks.reduce(0) { $0 + $1.reduce(0) { $0 + $1.features.count } }
+            let fired = blocks.reduce(0) { $0 + $1.reduce(0) { $0 + $1.firings } }
             firings += fired
             try background.submit { try shared.commit(layout, missing, blocks) }
             // Memory over speed where features are far from sparse: then one segment at a time is held.
