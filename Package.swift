@@ -59,6 +59,10 @@ let package = Package(
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Formats", "Diagnostics", "Kernels", "TestSupport"], exclude: ["unicode_tables.py"]),
         .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
+
+        // The price: see Tests/Benchmarks/ingest.sh.
+        .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "Formats"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x

@@ -4,7 +4,7 @@ import SQLite
 
 // One pass over all postings of a run: examples and tokens of each feature, written as rows of references.
 
-/// Examples kept for each feature, at most.
+/// Examples kept for each feature.
 let examplesKept = 20
 /// Of the strongest firings, how many are looked at to find examples that differ.
 private let candidatesKept = 512
@@ -12,9 +12,12 @@ private let candidatesKept = 512
 let examplesPerDocument = 3
 /// Tokens kept for each feature.
 let tokensKept = 5
-/// Features that are counted in one pass: 64 × the vocabulary × 12 bytes, and fewer where there are so many documents
-/// that their maxima would fill the memory instead.
-private func featuresPerPass(documents: Int) -> Int { max(1, min(64, (1 << 22) / max(1, documents))) }
+/// Memory for counts, which decides how many features one pass takes: each needs 12 bytes a vocabulary entry, and up to 16 a
+/// document for its strongest firings there.
+private let countingBytes = 1 << 25
+
+/// Calls a body for each of 0 ..< count, on several threads if it likes.
+public typealias ForEach = (_ count: Int, _ body: @Sendable (Int) throws -> Void) throws -> Void
 
 private struct Candidate {
     let position: Int
@@ -23,8 +26,6 @@ private struct Candidate {
     let document: Int
     /// Of the token and the four to either side (as the paper shows them) that lie in its document and segment.
     let window: UInt64
-
-    static func precedes(_ a: Candidate, _ b: Candidate) -> Bool { a.value == b.value ? a.position < b.position : a.value > b.value }
 }
 
 /// The strongest of a stream of firings, in bounded memory.
@@ -40,79 +41,146 @@ private struct Strongest {
         if candidates.count == 2 * candidatesKept { trim() }
     }
 
+    /// Sorts and keeps the first. Ties stand in order of position already, so that value and place are a key.
     mutating func trim() {
-        candidates.sort(by: Candidate.precedes)
-        if candidates.count >= candidatesKept {
-            candidates.removeLast(candidates.count - candidatesKept)
-            threshold = candidates.last!.value
+        let keys = candidates.indices.map { UInt64(~candidates[$0].value.bitPattern) << 32 | UInt64($0) }.sorted()
+        candidates = keys.prefix(candidatesKept).map { candidates[Int($0 & 0xffff_ffff)] }
+        if candidates.count == candidatesKept { threshold = candidates.last!.value }
+    }
+}
+
+/// One segment's text, as far as examples need it.
+private struct SegmentText: Sendable {
+    let segment: Segment
+    let ids: [Int32]
+    let documents: DocumentTable
+
+    /// Of the token at `position` of the segment and the four to either side that lie in its document.
+    func candidate(at position: Int, _ value: Float, in document: Int) -> Candidate {
+        let start = max(0, documents.starts[document] - segment.firstPosition)
+        let end = min(ids.count, documents.starts[document] + documents.lengths[document] - segment.firstPosition)
+        let window = ids[max(start, position - 4)..<min(end, position + 5)].withUnsafeBytes { kernel_checksum(0, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count) }
+        return Candidate(position: segment.firstPosition + position, value: value, document: document, window: window)
+    }
+}
+
+/// What each feature of a group gets; each place is written by one thread.
+private final class Found: @unchecked Sendable {
+    typealias Row = (examples: [(Int, Float)], tokens: [Int], detectors: [(topic: Int, detector: TopicDetector)])
+    let rows: UnsafeMutableBufferPointer<Row>
+
+    init(_ count: Int) {
+        rows = .allocate(capacity: count)
+        rows.initialize(repeating: ([], [], []))
+    }
+
+    deinit { rows.deinitialize().deallocate() }
+}
+
+private struct DamagedList: Error { let feature: Int }
+
+/// One feature's part of the pass; one thread at a time works on it.
+private final class FeatureScan: @unchecked Sendable {
+    var strongest = Strongest()
+    var counts: [UInt32]
+    var sums: [Double]
+    /// The strongest firing in each document that has one.
+    var maxima: [(document: Int, value: Float)] = []
+    private var positions: [UInt32] = []
+    private var values: [Float] = []
+
+    init(vocabulary: Int) {
+        counts = .init(repeating: 0, count: vocabulary)
+        sums = .init(repeating: 0, count: vocabulary)
+    }
+
+    func reset() {
+        strongest = Strongest()
+        maxima.removeAll(keepingCapacity: true)
+        counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        sums.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+    }
+
+    /// Takes in one list; false when it is damaged or points beyond its segment or vocabulary.
+    func add(_ list: UnsafeRawBufferPointer, _ text: SegmentText) -> Bool {
+        guard let bytes = list.baseAddress?.assumingMemoryBound(to: UInt8.self), case let count = kernel_posting_count(bytes, list.count), count > 0 else { return false }
+        if positions.count < count {
+            positions = .init(repeating: 0, count: 2 * count)
+            values = .init(repeating: 0, count: 2 * count)
         }
+        guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
+        guard kernel_tally_tokens(positions, values, count, text.ids, counts.count, &counts, &sums) == 0 else { return false }
+        var document = text.documents.index(of: text.segment.firstPosition + Int(positions[0]))
+        for place in 0..<count {
+            let position = text.segment.firstPosition + Int(positions[place])
+            while document + 1 < text.documents.count, text.documents.starts[document + 1] <= position { document += 1 }
+            maxima.raise(document, to: values[place])
+            if strongest.wants(values[place]) { strongest.add(text.candidate(at: Int(positions[place]), values[place], in: document)) }
+        }
+        return true
     }
 }
 
 extension Catalogue {
-    func writePostingSummary(of run: Run) throws {
+    func writePostingSummary(of run: Run, forEach: ForEach) throws {
         let vocabulary = try connection.integer("SELECT vocabulary FROM tokenizer JOIN corpus ON tokenizer.id = tokenizer_id WHERE corpus.id = ?", .init(run.corpus)) ?? 0
         let segments = try segments(of: run), documents = try documentTable(of: run.corpus)
-        var lists = try Statement("SELECT list FROM posting WHERE id = ?", on: connection)
         var example = try Statement("INSERT INTO feature_example (run_id, feature_id, rank, position, value) VALUES (?, ?, ?, ?, ?)", on: connection)
         var token = try Statement("INSERT INTO feature_token (run_id, feature_id, rank, token, firings, sum) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
         let features = run.dictionary.features
-
         var detector = try Statement("UPDATE feature_topic SET threshold = ?, precision = ?, recall = ?, f1 = ? WHERE run_id = ? AND topic_id = ? AND feature_id = ?", on: connection)
         let detectors = TopicDetectors(documents)
-        let step = featuresPerPass(documents: documents.count)
+        let scans = (0..<min(features, max(16, min(256, countingBytes / max(1, 12 * vocabulary + 16 * documents.count))))).map { _ in FeatureScan(vocabulary: vocabulary) }
 
-        for first in stride(from: 0, to: features, by: step) {
-            let group = first..<min(features, first + step)
-            var maxima = [[(document: Int, value: Float)]](repeating: [], count: group.count)
-            var counts = [UInt32](repeating: 0, count: group.count * vocabulary)
-            var sums = [Double](repeating: 0, count: group.count * vocabulary)
-            var strongest = [Strongest](repeating: Strongest(), count: group.count)
+        for first in stride(from: 0, to: features, by: scans.count) {
+            let group = first..<min(features, first + scans.count)
+            try forEach(group.count) { scans[$0].reset() }
             for segment in segments {
-                let ids = try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens)
-                guard ids.allSatisfy({ $0 >= 0 && $0 < vocabulary }) else {
-                    throw MonosemeError("segment \(segment.id) has tokens that are not in the vocabulary", hint: "monoseme check lists all damage")
-                }
-                for feature in group {
-                    lists.bind(firstPostingID(ofSegment: segment.id) + feature, at: 0)
-                    guard try lists.step() else { continue }
-                    var firings = PostingList()
-                    try lists.withBlob(0) { try append($0, from: 0, to: &firings) { "feature \(feature), segment \(segment.id)" } }
-                    lists.reset()
-                    guard let last = firings.positions.last, last < ids.count else { throw MonosemeError("a posting list points beyond its segment (feature \(feature), segment \(segment.id))", hint: "monoseme check lists all damage") }
-                    let row = (feature - first) * vocabulary
-                    var document = documents.index(of: segment.firstPosition + firings.positions[0])
-                    for (position, value) in zip(firings.positions, firings.values) {
-                        let id = row + Int(ids[position])
-                        counts[id] += 1
-                        sums[id] += Double(value)
-                        while document + 1 < documents.count, documents.starts[document + 1] <= segment.firstPosition + position { document += 1 }
-                        maxima[feature - first].raise(document, to: value)
-                        guard strongest[feature - first].wants(value) else { continue }
-                        let start = max(0, documents.starts[document] - segment.firstPosition)
-                        let end = min(ids.count, documents.starts[document] + documents.lengths[document] - segment.firstPosition)
-                        let window = ids[max(start, position - 4)..<min(end, position + 5)].withUnsafeBytes { kernel_checksum(0, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count) }
-                        strongest[feature - first].add(Candidate(position: segment.firstPosition + position, value: value, document: document, window: window))
+                let text = SegmentText(segment: segment, ids: try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens), documents: documents)
+                let lists = try copies(of: group, in: segment)
+                do {
+                    try forEach(lists.places.count) { place in
+                        let (feature, range) = lists.places[place]
+                        guard lists.bytes.withUnsafeBytes({ scans[feature - first].add(.init(rebasing: $0[range]), text) }) else { throw DamagedList(feature: feature) }
                     }
+                } catch let damaged as DamagedList {
+                    throw damagedList("feature \(damaged.feature), segment \(segment.id)")
                 }
             }
+            let found = Found(group.count)
+            try forEach(group.count) { place in
+                let scan = scans[place]
+                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums), detectors.best(&scan.maxima))
+            }
             for feature in group {
-                let row = (feature - first) * vocabulary, id = run.dictionary.featureID(feature)
-                for (place, (position, value)) in examples(&strongest[feature - first]).enumerated() {
+                let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens, topics) = found.rows[feature - first]
+                for (place, (position, value)) in examples.enumerated() {
                     try example.run(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
                 }
-                for (place, best) in top(tokensKept, of: sums[row..<row + vocabulary]).enumerated() {
-                    try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(counts[row + best])), .real(sums[row + best]))
+                for (place, best) in tokens.enumerated() {
+                    try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(scan.counts[best])), .real(scan.sums[best]))
                 }
-                for (topic, best) in detectors.best(&maxima[feature - first]) {
+                for (topic, best) in topics {
                     try detector.run(.init(best.threshold), .real(best.precision), .real(best.recall), .real(best.f1), .init(run.id), .init(topic), .init(id))
                 }
             }
         }
     }
 
+    /// The lists of some features in one segment, end to end.
+    private func copies(of features: Range<Int>, in segment: Segment) throws -> (bytes: [UInt8], places: [(feature: Int, range: Range<Int>)]) {
+        let first = firstPostingID(ofSegment: segment.id)
+        var bytes: [UInt8] = [], places: [(feature: Int, range: Range<Int>)] = []
+        try connection.query("SELECT id, list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(first + features.lowerBound), .init(first + features.upperBound)]) { row in
+            let start = bytes.count
+            row.withBlob(1) { bytes.append(contentsOf: $0) }
+            places.append((row.integer(0) - first, start..<bytes.count))
+        }
+        return (bytes, places)
+    }
+
     /// The strongest firings that show something new: not the same tokens again, and few from any one document.
-    private func examples(_ strongest: inout Strongest) -> [(Int, Float)] {
+    private static func examples(_ strongest: inout Strongest) -> [(Int, Float)] {
         strongest.trim()
         var taken: [(Int, Float)] = []
         var windows: Set<UInt64> = [], perDocument: [Int: Int] = [:]
@@ -126,7 +194,7 @@ extension Catalogue {
     }
 
     /// The places of the `count` largest positive numbers, largest first, ties to the earlier.
-    private func top(_ count: Int, of numbers: ArraySlice<Double>) -> [Int] {
+    private static func top(_ count: Int, of numbers: [Double]) -> [Int] {
         var best: [(place: Int, value: Double)] = []
         for (place, value) in numbers.enumerated() where value > 0 {
             if best.count == count, value <= best[count - 1].value { continue }
@@ -177,7 +245,7 @@ extension Catalogue {
         var sum: UInt64 = 0
         try connection.query("SELECT list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(firstPostingID(ofSegment: id)), .init(firstPostingID(ofSegment: id + 1))]) { row in
             row.withBlob(0) { bytes in
-                if let start = bytes.baseAddress { sum = kernel_checksum(sum, start.assumingMemoryBound(to: UInt8.self), bytes.count) }
+                withExtendedLifetime(bytes) { sum = kernel_checksum(sum, bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.count) }
             }
         }
         return sum

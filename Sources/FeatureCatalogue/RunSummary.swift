@@ -58,10 +58,11 @@ extension Catalogue {
     }
 
     /// Writes a run's summary and declares it complete, in one transaction.
-    public func complete(_ run: Run, _ summary: RunSummary, at time: String) throws {
+    /// - Parameter forEach: spreads the work on posting lists over threads; what is written does not depend on it.
+    public func complete(_ run: Run, _ summary: RunSummary, at time: String, forEach: ForEach = { count, body in try (0..<count).forEach(body) }) throws {
         try connection.transaction {
             if let keep = run.keepTop { try prune(run, to: keep) }
-            try writePostingSummary(of: run)
+            try writePostingSummary(of: run, forEach: forEach)
             try writeLogits(of: run.dictionary, summary)
             try writeNeurons(of: run, summary)
             if let e = summary.evaluation {

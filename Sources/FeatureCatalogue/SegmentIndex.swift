@@ -11,6 +11,9 @@ public struct FiringBlock: Sendable {
     public var values: [Float]
     public var positionOfRow: [UInt32]
 
+    /// Firings of rows that are not masked.
+    public var firings: Int { positionOfRow.indices.reduce(0) { positionOfRow[$1] == FiringBlock.maskedRow ? $0 : $0 + offsets[$1 + 1] - offsets[$1] } }
+
     public init(offsets: [Int], features: [UInt32], values: [Float], positionOfRow: [UInt32]) {
         precondition(offsets.count == positionOfRow.count + 1 && features.count == offsets.last! && values.count == features.count)
         self.offsets = offsets
@@ -77,54 +80,41 @@ public struct SegmentIndex: Sendable {
         // Token-major to feature-major: count, then place. Blocks come in order of position, so lists ascend.
         var counts = [UInt32](repeating: 0, count: features)
         for block in blocks {
-            kernel_count_firings(block.offsetsAsSizes, block.positionOfRow, block.positionOfRow.count, block.features, &counts)
+            kernel_count_firings(block.offsets, block.positionOfRow, block.positionOfRow.count, block.features, &counts)
         }
-        var cursors = [UInt32](repeating: 0, count: features)
-        var total = 0
-        for feature in 0..<features { cursors[feature] = UInt32(total); total += Int(counts[feature]) }
-        firings = total
-        var positions = [UInt32](unsafeUninitializedCapacity: total) { $1 = total }
-        var values = [Float](unsafeUninitializedCapacity: total) { $1 = total }
-        for block in blocks {
-            kernel_scatter_firings(block.offsetsAsSizes, block.positionOfRow, block.positionOfRow.count, block.features, block.values, &cursors, &positions, &values)
-        }
-
-        let longest = Int(counts.max() ?? 0)
-        var rounded = [Float](repeating: 0, count: longest)
-        var bins = [UInt32](repeating: 0, count: KERNEL_BINS)
-        var tallies = [kernel_topic_tally](repeating: kernel_topic_tally(), count: max(1, names.count))
-        lists = [UInt8](unsafeUninitializedCapacity: (0..<features).reduce(0) { $0 + (counts[$1] == 0 ? 0 : kernel_posting_bound(Int(counts[$1]))) }) { out, written in
-            positions.withUnsafeBufferPointer { positions in values.withUnsafeBufferPointer { values in
-                for feature in 0..<features where counts[feature] > 0 {
-                    let count = Int(counts[feature]), start = Int(cursors[feature]) - count
-                    let at = positions.baseAddress! + start, of = values.baseAddress! + start
-                    var bytes = kernel_posting_encode(at, of, count, out.baseAddress! + written, &rounded)
-                    for bin in bins.indices { bins[bin] = 0 }
-                    for topic in tallies.indices { tallies[topic] = kernel_topic_tally() }
-                    var tally = kernel_tally()
-                    let counted: UInt32 = opensWithContinuation && lastPosition[feature] >= layout.parts[0].documentFirstPosition ? 0 : .max
-                    kernel_tally_feature(at, of, rounded, count, documentOf, topicOf, counted, &tally, &tallies, &bins)
-                    if let keepTop, count > keepTop {
-                        bytes = SegmentIndex.encodeStrongest(keepTop, at, of, rounded, count, to: out.baseAddress! + written)
+        firings = counts.reduce(0) { $0 + Int($1) }
+        let lastCounted = opensWithContinuation ? layout.parts[0].documentFirstPosition : Int.max
+        var lists = ListBuilder(counts: counts, documentOf: documentOf, topicOf: topicOf, topics: names.count, firstPosition: layout.firstPosition, keepTop: keepTop)
+        // Where each row's firings go on: features ascend within a row, so slices of features take them in turn.
+        var next = blocks.map { Array($0.offsets.dropLast()) }
+        var feature = 0
+        while feature < features {
+            var end = feature, total = 0
+            while end < features, end == feature || total + Int(counts[end]) <= SegmentIndex.sliceFirings { total += Int(counts[end]); end += 1 }
+            var cursors = [UInt32](repeating: 0, count: end - feature)
+            var start: UInt32 = 0
+            for place in cursors.indices { cursors[place] = start; start += counts[feature + place] }
+            let positions = [UInt32](unsafeUninitializedCapacity: total) { positions, initialized in
+                initialized = total
+                let values = [Float](unsafeUninitializedCapacity: total) { values, initialized in
+                    initialized = total
+                    for (place, block) in blocks.enumerated() {
+                        kernel_scatter_firings(block.offsets, block.positionOfRow, block.positionOfRow.count, block.features, block.values, UInt32(feature), UInt32(end), &next[place],
+                                               &cursors, positions.baseAddress, values.baseAddress)
                     }
-                    var statistics = ActivationStatistics()
-                    statistics.firings = count
-                    statistics.documents = Int(tally.documents)
-                    statistics.sum = tally.sum
-                    statistics.sumOfSquares = tally.sum_of_squares
-                    statistics.maximum = tally.maximum
-                    statistics.maximumPosition = layout.firstPosition + Int(tally.maximum_position)
-                    statistics.lastPosition = layout.firstPosition + Int(at[count - 1])
-                    statistics.histogram = ActivationHistogram(bins: bins)
-                    entries.append(Entry(
-                        feature: feature, list: written..<written + bytes, statistics: statistics,
-                        topics: tallies.indices.compactMap { tallies[$0].firings > 0 ? (topic: $0, tally: tallies[$0]) : nil }))
-                    checksum = kernel_checksum(checksum, out.baseAddress! + written, bytes)
-                    written += bytes
                 }
-            } }
+                lists.values = values
+            }
+            lists.positions = positions
+            lists.append(feature..<end) { lastPosition[$0] >= lastCounted ? 0 : .max }
+            feature = end
         }
+        (self.lists, entries, checksum) = (lists.bytes, lists.entries, lists.checksum)
     }
+
+    /// Firings turned around at once: with more (a dictionary that is far from sparse), features are taken in slices, so
+    /// that memory does not double.
+    static let sliceFirings = 1 << 22
 
     /// Each position's document and each document's topic, both counted within the segment.
     private static func documents(of layout: SegmentLayout) -> (documentOf: [UInt32], topicOf: [UInt32], topics: [String]) {
@@ -139,18 +129,80 @@ public struct SegmentIndex: Sendable {
         }
         return (documentOf, topicOf, topics)
     }
-
-    /// The `keep` strongest of a list (as rounded; ties to the earlier), still in order of position.
-    private static func encodeStrongest(
-        _ keep: Int, _ positions: UnsafePointer<UInt32>, _ values: UnsafePointer<Float>, _ rounded: [Float], _ count: Int, to out: UnsafeMutablePointer<UInt8>
-    ) -> Int {
-        let chosen = (0..<count).sorted { rounded[$0] == rounded[$1] ? $0 < $1 : rounded[$0] > rounded[$1] }.prefix(keep).sorted()
-        var scratch = [Float](repeating: 0, count: chosen.count)
-        return kernel_posting_encode(chosen.map { positions[$0] }, chosen.map { values[$0] }, chosen.count, out, &scratch)
-    }
 }
 
-extension FiringBlock {
-    /// The same offsets under C's name for the type.
-    fileprivate var offsetsAsSizes: [Int] { offsets }
+/// Encodes and tallies the lists of one segment, feature after feature.
+private struct ListBuilder {
+    private let counts: [UInt32]
+    private let documentOf, topicOf: [UInt32]
+    private let firstPosition: Int
+    private let keepTop: Int?
+    private var rounded: [Float]
+    private var bins = [UInt32](repeating: 0, count: KERNEL_BINS)
+    private var tallies: [kernel_topic_tally]
+
+    /// The firings of a slice of features, end to end.
+    var positions: [UInt32] = []
+    var values: [Float] = []
+    private(set) var bytes: [UInt8] = []
+    private(set) var entries: [SegmentIndex.Entry] = []
+    private(set) var checksum: UInt64 = 0
+
+    init(counts: [UInt32], documentOf: [UInt32], topicOf: [UInt32], topics: Int, firstPosition: Int, keepTop: Int?) {
+        (self.counts, self.documentOf, self.topicOf, self.firstPosition, self.keepTop) = (counts, documentOf, topicOf, firstPosition, keepTop)
+        rounded = .init(repeating: 0, count: Int(counts.max() ?? 0))
+        tallies = .init(repeating: kernel_topic_tally(), count: max(1, topics))
+        entries.reserveCapacity(counts.count)
+    }
+
+    /// - Parameter counted: of a feature, the document that was counted in an earlier segment.
+    mutating func append(_ features: Range<Int>, counted: (Int) -> UInt32) {
+        var start = 0
+        for feature in features where counts[feature] > 0 {
+            let count = Int(counts[feature])
+            append(feature, start..<start + count, counted(feature))
+            start += count
+        }
+    }
+
+    private mutating func append(_ feature: Int, _ range: Range<Int>, _ counted: UInt32) {
+        let count = range.count
+        var list = [UInt8](unsafeUninitializedCapacity: kernel_posting_bound(count)) { out, written in
+            written = positions.withUnsafeBufferPointer { positions in
+                values.withUnsafeBufferPointer { kernel_posting_encode(positions.baseAddress! + range.lowerBound, $0.baseAddress! + range.lowerBound, count, out.baseAddress!, &rounded) }
+            }
+        }
+        for bin in bins.indices { bins[bin] = 0 }
+        for topic in tallies.indices { tallies[topic] = kernel_topic_tally() }
+        var tally = kernel_tally()
+        positions.withUnsafeBufferPointer { positions in
+            values.withUnsafeBufferPointer {
+                kernel_tally_feature(positions.baseAddress! + range.lowerBound, $0.baseAddress! + range.lowerBound, rounded, count, documentOf, topicOf, counted, &tally, &tallies, &bins)
+            }
+        }
+        if let keepTop, count > keepTop { list = encodeStrongest(keepTop, range) }
+        var statistics = ActivationStatistics()
+        statistics.firings = count
+        statistics.documents = Int(tally.documents)
+        statistics.sum = tally.sum
+        statistics.sumOfSquares = tally.sum_of_squares
+        statistics.maximum = tally.maximum
+        statistics.maximumPosition = firstPosition + Int(tally.maximum_position)
+        statistics.lastPosition = firstPosition + Int(positions[range.upperBound - 1])
+        statistics.histogram = ActivationHistogram(bins: bins)
+        entries.append(SegmentIndex.Entry(
+            feature: feature, list: bytes.count..<bytes.count + list.count, statistics: statistics,
+            topics: tallies.indices.compactMap { tallies[$0].firings > 0 ? (topic: $0, tally: tallies[$0]) : nil }))
+        checksum = kernel_checksum(checksum, list, list.count)
+        bytes.append(contentsOf: list)
+    }
+
+    /// The `keep` strongest of a list (as rounded; ties to the earlier), still in order of position.
+    private func encodeStrongest(_ keep: Int, _ range: Range<Int>) -> [UInt8] {
+        let chosen = (0..<range.count).sorted { rounded[$0] == rounded[$1] ? $0 < $1 : rounded[$0] > rounded[$1] }.prefix(keep).sorted()
+        var scratch = [Float](repeating: 0, count: chosen.count)
+        return [UInt8](unsafeUninitializedCapacity: kernel_posting_bound(chosen.count)) { out, written in
+            written = kernel_posting_encode(chosen.map { positions[range.lowerBound + $0] }, chosen.map { values[range.lowerBound + $0] }, chosen.count, out.baseAddress!, &scratch)
+        }
+    }
 }

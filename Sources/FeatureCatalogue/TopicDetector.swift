@@ -13,7 +13,7 @@ public struct TopicDetector: Sendable, Equatable {
 
 /// Finds, for each topic, the threshold on a feature's strongest firing in a document that detects the topic's
 /// documents with the greatest F1; among equals the highest threshold.
-struct TopicDetectors {
+struct TopicDetectors: Sendable {
     private let topicOf: [Int]
     private var documents: [Int: Int] = [:]
 

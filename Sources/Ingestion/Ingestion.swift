@@ -95,8 +95,11 @@ final class Ingestion {
                 guard segment.firstPosition == layout.firstPosition, segment.tokens == layout.tokens.count else { throw changedText() }
             }
             let blocks = try missing.isEmpty ? [] : machinery.fire(layout, contexts: contexts, autoencoders: missing, threads: request.threads)
-            firings += blocks.reduce(0) { $0 + $1.reduce(0) { $0 + $1.features.count } }
+            let fired = blocks.reduce(0) { $0 + $1.reduce(0) { $0 + $1.firings } }
+            firings += fired
             try background.submit { try shared.commit(layout, missing, blocks) }
+            // Memory over speed where features are far from sparse: then one segment at a time is held.
+            if fired > Ingestion.firingsInFlight { try background.finish() }
             pending = try segments.next()
             report(progress(.reading, segments, firings))
         }
@@ -113,6 +116,9 @@ final class Ingestion {
                                 emptyDocuments: final.emptyDocuments, malformedLines: final.malformedLines, tokensResumed: resumed, firings: firings,
                                 bytesOnDisk: catalogue.bytesOnDisk)
     }
+
+    /// Firings of a segment up to which the next is computed while it is written: 64 MB.
+    static let firingsInFlight = 1 << 23
 
     /// The commits' half of an ingest, run behind the computing half, one segment at a time.
     private struct Shared: @unchecked Sendable {

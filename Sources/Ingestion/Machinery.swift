@@ -125,16 +125,20 @@ struct Machinery: Sendable {
             let (batch, positions) = batches[place]
             let activations = try model.activations(of: batch, at: hook)
             results[place] = try chosen.map { autoencoder in
-                var firings = Firings()
                 do {
-                    try scratches.withScratch { try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &$0) }
+                    return try scratches.withScratch { scratch, firings in
+                        try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &scratch)
+                        // Copied to size: blocks wait for their segment to be complete, and grown arrays have room to spare.
+                        return FiringBlock(offsets: exact(firings.offsets), features: exact(firings.features), values: exact(firings.values), positionOfRow: positions)
+                    }
                 } catch let error as MonosemeError {
                     throw MonosemeError("\(hook) of \(quoted(model.name)): \(error.message)", hint: error.hint)
                 }
-                return FiringBlock(offsets: firings.offsets, features: firings.features, values: firings.values, positionOfRow: positions)
             }
         }
         let byBatch = results.take()
         return chosen.indices.map { autoencoder in byBatch.map { $0[autoencoder] } }
     }
 }
+
+private func exact<Element: BitwiseCopyable>(_ array: [Element]) -> [Element] { array.withUnsafeBufferPointer { Array($0) } }

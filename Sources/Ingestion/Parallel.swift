@@ -72,14 +72,19 @@ final class Background: @unchecked Sendable {
     }
 }
 
-/// The memory that encoding works in, lent to whoever encodes and kept from batch to batch.
+/// The memory that encoding works in and writes to, lent to whoever encodes and kept from batch to batch.
 final class ScratchPool: Sendable {
-    private final class Box: @unchecked Sendable { var scratch = EncoderScratch() }
+    private final class Box: @unchecked Sendable {
+        var scratch = EncoderScratch()
+        var firings = Firings()
+    }
     private let idle = Mutex<[Box]>([])
 
-    func withScratch<Result>(_ body: (inout EncoderScratch) throws -> Result) rethrows -> Result {
+    /// - Parameter body: gets firings that are empty.
+    func withScratch<Result>(_ body: (inout EncoderScratch, inout Firings) throws -> Result) rethrows -> Result {
         let box = idle.withLock { $0.popLast() } ?? Box()
         defer { idle.withLock { $0.append(box) } }
-        return try body(&box.scratch)
+        box.firings.removeAll()
+        return try body(&box.scratch, &box.firings)
     }
 }

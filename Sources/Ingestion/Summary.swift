@@ -32,7 +32,7 @@ struct Summary {
             try findNeurons(&summary, Summary.spaced(contexts, tokens: sizes.neuronTokens))
         }
         summary.evaluation = try evaluate(Summary.spaced(contexts, tokens: sizes.evaluationTokens))
-        try catalogue.complete(run, summary, at: time)
+        try catalogue.complete(run, summary, at: time) { try forEachInParallel($0, threads: threads, $1) }
     }
 
     /// Every k-th context, with the smallest k that keeps their tokens within `tokens`; always at least one.
@@ -113,7 +113,7 @@ struct Summary {
         }
 
         let products = Matrix(rows: features, columns: width) // Σ f·x
-        var moments = [(sum: Double, squares: Double)](repeating: (0, 0), count: features)
+        let moments = Moments(features)
         var neuronSums = [Double](repeating: 0, count: width), neuronSquares = neuronSums
         var tokens = 0
         let segments = try catalogue.segments(of: run)
@@ -135,15 +135,12 @@ struct Summary {
                     for neuron in 0..<width { neuronSums[neuron] += Double(x[neuron]); neuronSquares[neuron] += Double(x[neuron]) * Double(x[neuron]) }
                 }
             }
+            var lists = SampledLists()
             try catalogue.forEachPostingList(of: run, in: segment) { feature, list in
-                let row = products.base + feature * width
-                for (position, value) in zip(list.positions, list.values) {
-                    guard let x = rows[position - segment.firstPosition] else { continue }
-                    moments[feature].sum += Double(value)
-                    moments[feature].squares += Double(value) * Double(value)
-                    kernel_add_scaled(x, value, row, width)
-                }
+                lists.append(feature, list, less: segment.firstPosition, rows)
+                if lists.isFull { try lists.add(to: products, moments, threads: threads) }
             }
+            try lists.add(to: products, moments, threads: threads)
             withExtendedLifetime(blocks) {}
         }
 
@@ -151,8 +148,8 @@ struct Summary {
         let neuronDeviation = zip(neuronSums, neuronSquares).map { max(0, $1 / n - ($0 / n) * ($0 / n)).squareRoot() }
         summary.neuronTokens = tokens
         summary.neuronsByCorrelation = (0..<features).map { feature in
-            let mean = moments[feature].sum / n
-            let deviation = max(0, moments[feature].squares / n - mean * mean).squareRoot()
+            let mean = moments.sums[feature] / n
+            let deviation = max(0, moments.squares[feature] / n - mean * mean).squareRoot()
             guard deviation > 0 else { return [] }
             let correlations = (0..<width).map { neuron -> Double in
                 neuronDeviation[neuron] > 0 ? (Double(products.base[feature * width + neuron]) / n - mean * neuronSums[neuron] / n) / (deviation * neuronDeviation[neuron]) : 0
@@ -202,8 +199,11 @@ struct Summary {
         let tallies = Slots<Tally>(batches.count)
         try forEachInParallel(batches.count, threads: threads) { place in
             let (batch, positions) = batches[place], x = blocks[place]
-            var firings = Firings(), tally = Tally()
-            try scratches.withScratch { try autoencoder.encode(x.value, into: &firings, scratch: &$0) }
+            var tally = Tally()
+            let firings = try scratches.withScratch { scratch, firings in
+                try autoencoder.encode(x.value, into: &firings, scratch: &scratch)
+                return firings
+            }
             let reconstruction = Shared(autoencoder.reconstruct(firings, of: x.value))
             for row in positions.indices {
                 guard positions[row] != nil else {
@@ -259,6 +259,53 @@ struct Summary {
             throw MonosemeError("the loss with \(culprit) is not a finite number", hint: "the weights may be damaged, or too large for single precision")
         }
         return evaluation
+    }
+}
+
+/// Each feature's sum and sum of squares; one thread at a time works on a feature.
+private final class Moments: @unchecked Sendable {
+    let sums, squares: UnsafeMutableBufferPointer<Double>
+
+    init(_ features: Int) {
+        (sums, squares) = (.allocate(capacity: features), .allocate(capacity: features))
+        sums.initialize(repeating: 0)
+        squares.initialize(repeating: 0)
+    }
+
+    deinit { sums.deallocate(); squares.deallocate() }
+}
+
+/// Firings on sampled tokens, by feature, with the activations they belong to.
+private struct SampledLists {
+    private struct Entry: @unchecked Sendable { let x: UnsafePointer<Float>; let value: Float }
+    private var entries: [Entry] = []
+    private var lists: [(feature: Int, range: Range<Int>)] = []
+
+    /// Some 64 MB.
+    var isFull: Bool { entries.count >= 1 << 22 }
+
+    mutating func append(_ feature: Int, _ list: PostingList, less first: Int, _ rows: [UnsafeMutablePointer<Float>?]) {
+        let start = entries.count
+        for (position, value) in zip(list.positions, list.values) {
+            if let x = rows[position - first] { entries.append(Entry(x: x, value: value)) }
+        }
+        if entries.count > start { lists.append((feature, start..<entries.count)) }
+    }
+
+    /// Adds f·x to each feature's row of products, and empties the lists.
+    mutating func add(to products: borrowing Matrix, _ moments: Moments, threads: Int) throws {
+        let (entries, lists, width) = (entries, lists, products.columns)
+        nonisolated(unsafe) let base = products.base
+        try forEachInParallel(lists.count, threads: threads) { place in
+            let (feature, range) = lists[place]
+            for entry in entries[range] {
+                moments.sums[feature] += Double(entry.value)
+                moments.squares[feature] += Double(entry.value) * Double(entry.value)
+                kernel_add_scaled(entry.x, entry.value, base + feature * width, width)
+            }
+        }
+        self.entries.removeAll(keepingCapacity: true)
+        self.lists.removeAll(keepingCapacity: true)
     }
 }
 

@@ -20,15 +20,17 @@ void kernel_count_firings(const size_t *offsets, const uint32_t *position_of_row
 }
 
 void kernel_scatter_firings(const size_t *offsets, const uint32_t *position_of_row, size_t rows, const uint32_t *features, const float *values,
-                            uint32_t *cursors, uint32_t *positions, float *activations) {
+                            uint32_t first, uint32_t end, size_t *next, uint32_t *cursors, uint32_t *positions, float *activations) {
     for (size_t row = 0; row < rows; row++) {
         uint32_t position = position_of_row[row];
         if (position == UINT32_MAX) continue;
-        for (size_t i = offsets[row]; i < offsets[row + 1]; i++) {
-            uint32_t place = cursors[features[i]]++;
+        size_t i = next[row];
+        for (; i < offsets[row + 1] && features[i] < end; i++) {
+            uint32_t place = cursors[features[i] - first]++;
             positions[place] = position;
             activations[place] = values[i];
         }
+        next[row] = i;
     }
 }
 
@@ -51,4 +53,14 @@ void kernel_tally_feature(const uint32_t *positions, const float *values, const 
         histogram[kernel_bin(rounded[i])]++;
     }
     *tally = (struct kernel_tally){n, documents, sum, squares, maximum, at};
+}
+
+int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, uint32_t *counts, double *sums) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t id = (uint32_t)ids[positions[i]];
+        if (id >= vocabulary) return -1;
+        counts[id]++;
+        sums[id] += values[i];
+    }
+    return 0;
 }

@@ -27,9 +27,11 @@ struct kernel_topic_tally {
 /// `offsets` has rows + 1 entries; `counts` is added to.
 void kernel_count_firings(const size_t *offsets, const uint32_t *position_of_row, size_t rows, const uint32_t *features, uint32_t *counts);
 
-/// Moves firings that lie token by token to lists feature by feature: `cursors` holds each feature's next free place and is advanced.
+/// Moves firings of the features `first ..< end` that lie token by token, features ascending within a token, to lists
+/// feature by feature. `next` says where each row's go on (at first its offset) and is advanced; `cursors` (end − first)
+/// holds each feature's next free place and is advanced.
 void kernel_scatter_firings(const size_t *offsets, const uint32_t *position_of_row, size_t rows, const uint32_t *features, const float *values,
-                            uint32_t *cursors, uint32_t *positions, float *activations);
+                            uint32_t first, uint32_t end, size_t *next, uint32_t *cursors, uint32_t *positions, float *activations);
 
 /// Tallies one feature's `n` firings. `values` are exact, `rounded` as stored (the histogram is of these).
 ///
@@ -37,3 +39,7 @@ void kernel_scatter_firings(const size_t *offsets, const uint32_t *position_of_r
 /// its topic. A first document equal to `counted` is not counted again. `topics` (one a topic) and `histogram` (KERNEL_BINS) are added to.
 void kernel_tally_feature(const uint32_t *positions, const float *values, const float *rounded, size_t n, const uint32_t *document_of,
                           const uint32_t *topic_of, uint32_t counted, struct kernel_tally *tally, struct kernel_topic_tally *topics, uint32_t *histogram);
+
+/// Adds `n` firings to counts and sums by token: `ids` gives each position its token. Returns −1, with some added, where
+/// a token is not of the vocabulary.
+int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, uint32_t *counts, double *sums);
