@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "Formats", dependencies: ["Diagnostics", "Numerics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: spans + optimised),
         .target(name: "FeatureCatalogue", dependencies: ["SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite"], swiftSettings: spans),
+        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite", "Diagnostics"], swiftSettings: spans),
 
         // The machinery: it knows nothing of SQLite.
         .target(name: "LinearAlgebra", dependencies: ["Numerics", "COpenBLAS"], swiftSettings: spans + optimised),
@@ -39,19 +39,26 @@ let package = Package(
 
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding"], swiftSettings: spans + optimised),
-        .target(name: "Publishing", dependencies: ["FeatureCatalogue"], swiftSettings: spans + optimised),
+        .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
-        .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions"], swiftSettings: spans),
+        .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
 
         // The proof.
         .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
+        .target(name: "IngestionSupport", dependencies: ["Formats", "FeatureCatalogue", "SQLite", "TestSupport"], path: "Tests/IngestionSupport", swiftSettings: optimised),
+        .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands"], linkerSettings: sqlite),
+        .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "Numerics", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Formats", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
+        .testTarget(name: "FeatureCatalogueTests", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels", "TestSupport"],
+                    swiftSettings: spans, linkerSettings: sqlite),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Formats", "Diagnostics", "Kernels", "TestSupport"], exclude: ["unicode_tables.py"]),
-        .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
+        .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
 
         // The price: see Tests/Benchmarks/ingest.sh.
         .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),

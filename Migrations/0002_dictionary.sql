@@ -29,12 +29,13 @@ CREATE TABLE dictionary (
     weights_sha256 TEXT NOT NULL
 ) STRICT;
 
--- Activations everywhere in the catalogue are f·‖d‖ for unit decoder rows d; activation / decoder_norm is the file's own unit.
+-- Activations everywhere in the catalogue are f·‖d‖ for unit decoder rows d; activation / activation_scale is the file's own unit.
 CREATE TABLE feature (
     id INTEGER PRIMARY KEY, -- dictionary_id · 2³² + feature_index
     dictionary_id INTEGER NOT NULL REFERENCES dictionary (id),
     feature_index INTEGER NOT NULL,
     decoder_norm REAL NOT NULL, -- before it was folded away; 0 for a decoder row of zeros
+    activation_scale REAL NOT NULL, -- decoder_norm, or 1 where the file's activations have the norm in them already
     encoder_decoder_cosine REAL,
     CHECK (id = (dictionary_id << 32) + feature_index)
 ) STRICT;

@@ -59,6 +59,12 @@ CREATE TABLE feature_topic (
     documents INTEGER NOT NULL,
     sum REAL NOT NULL,
     maximum REAL NOT NULL,
+    -- "Some firing in the document is at least this strong" as a detector of the topic's documents, at the threshold of
+    -- the greatest F1 (the highest such); NULL until the run is complete.
+    threshold REAL,
+    precision REAL,
+    recall REAL,
+    f1 REAL,
     PRIMARY KEY (run_id, topic_id, feature_id)
 ) STRICT, WITHOUT ROWID;
 

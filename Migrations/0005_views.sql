@@ -43,6 +43,7 @@ SELECT
     (SELECT t.text FROM feature_logit AS fl JOIN token AS t ON t.tokenizer_id = c.tokenizer_id AND t.token = fl.token
         WHERE fl.feature_id = f.id AND fl.rank = 1) AS top_logit_token,
     f.decoder_norm,
+    f.activation_scale,
     f.encoder_decoder_cosine,
     s.maximum_position,
     r.id AS run_id
@@ -68,6 +69,10 @@ SELECT
     ft.maximum,
     ft.documents AS documents_firing,
     t.documents AS topic_documents,
+    ft.threshold,
+    ft.precision,
+    ft.recall,
+    ft.f1,
     ft.run_id,
     ft.topic_id
 FROM feature_topic AS ft

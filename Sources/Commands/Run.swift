@@ -4,7 +4,10 @@ import Ingestion
 let program = Program(
     "monoseme", version: String(engineVersion.split(separator: " ").last!), summary: "an embedded catalogue of sparse-autoencoder features",
     chapters: [
-        .init("Fill", [Ingest.self]),
+        .init("Start", [Demo.self, Ingest.self]),
+        .init("Ask", [Dictionaries.self, Features.self, Show.self, Near.self, Topics.self, SQL.self]),
+        .init("Label and share", [LabelCommand.self, Export.self]),
+        .init("Look after", [Check.self]),
     ])
 
 /// Runs the command line, without the program's name; the result is the exit status: 0 done, 1 failed, 2 usage.

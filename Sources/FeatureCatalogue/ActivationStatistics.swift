@@ -96,6 +96,8 @@ public struct ActivationHistogram: Sendable, Equatable {
             guard shift <= 56 else { return nil }
             value |= Int(byte & 127) << shift
             shift += 7
+            // More than can ever be counted, so that sums of what a damaged file holds stay within an Int.
+            guard value < 1 << 48 else { return nil }
             if byte < 128 { counts.append(value); value = 0; shift = 0 }
         }
         guard shift == 0, first + counts.count <= 128 else { return nil }

@@ -18,6 +18,11 @@ public final class Catalogue {
     /// "MONO", so that `file` and we know one another.
     static let applicationID = 0x4D4F_4E4F
 
+    deinit {
+        // Let go of, so that this process may ingest again; not closed, for the reason given above.
+        if lock >= 0 { flock(lock, LOCK_UN) }
+    }
+
     public enum Purpose: Sendable {
         /// Look, write nothing. The file must exist.
         case reading
@@ -53,6 +58,7 @@ public final class Catalogue {
             let version = try Catalogue.judge(connection, path: path)
             switch purpose {
             case .reading:
+                if version == 0 { throw MonosemeError("\(quoted(path, limit: 400)) is empty: it holds no catalogue yet", hint: "fill it with monoseme ingest, or name another file with --catalogue FILE") }
                 if version < migration_count { throw MonosemeError("\(quoted(path, limit: 400)) is of an older version of Monoseme (schema \(version), this is \(migration_count))", hint: "run any command that writes, such as monoseme label, to bring it up to date") }
                 try connection.execute("PRAGMA query_only = 1; PRAGMA mmap_size = 2147418112; PRAGMA cache_size = -32768")
             case .writing, .ingesting:
@@ -96,6 +102,7 @@ public final class Catalogue {
         guard identity == applicationID else {
             throw MonosemeError("\(quoted(path, limit: 400)) is an SQLite database, but not a Monoseme catalogue", hint: "name another file with --catalogue FILE")
         }
+        guard version >= 0 else { throw MonosemeError("\(quoted(path, limit: 400)) is damaged: its schema version is \(version)", hint: "restore it from a copy or ingest again") }
         guard version <= migration_count else {
             throw MonosemeError("\(quoted(path, limit: 400)) was made by a newer version of Monoseme (schema \(version), this one knows up to \(migration_count))", hint: "update monoseme")
         }

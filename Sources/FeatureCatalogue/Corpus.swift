@@ -87,12 +87,14 @@ extension Catalogue {
         try connection.query("SELECT first_position, tokens, token_ids FROM token_block WHERE corpus_id = ? AND first_position >= ? AND first_position < ? ORDER BY first_position",
                              [.init(corpus), .init(start), .init(range.upperBound)]) { row in
             let first = row.integer(0), count = row.integer(1)
-            let wanted = max(range.lowerBound, first)..<min(range.upperBound, first + count)
-            guard !wanted.isEmpty else { return }
             try row.withBlob(2) { bytes in
-                guard count > 0, bytes.count == 2 * count || bytes.count == 4 * count else {
+                // A block says how many tokens it has twice; where both agree no arithmetic can overflow.
+                guard first >= 0, count > 0, count <= bytes.count, bytes.count == 2 * count || bytes.count == 4 * count, !first.addingReportingOverflow(count).overflow else {
                     throw MonosemeError("the block of tokens at position \(first) in \(quoted(path, limit: 400)) is damaged", hint: "monoseme check lists all damage")
                 }
+                let low = max(range.lowerBound, first), high = min(range.upperBound, first + count)
+                guard low < high else { return }
+                let wanted = low..<high
                 for position in wanted {
                     let at = position - first
                     ids.append(bytes.count == 2 * count

@@ -60,7 +60,7 @@ extension Catalogue {
         try connection.query("SELECT first_index, rows, vectors FROM decoder_block WHERE dictionary_id = ? ORDER BY first_index", [.init(dictionary.id)]) { row in
             let first = row.integer(0), rows = row.integer(1)
             try row.withBlob(2) { bytes in
-                guard first == next, rows > 0, rows <= dictionary.features - first, bytes.count == rows * dictionary.width * 4 else { throw damagedVectors(dictionary) }
+                guard first == next, rows <= dictionary.features - first, holds(bytes, rows: rows, of: dictionary) else { throw damagedVectors(dictionary) }
                 next += rows
                 try withAlignedFloats(bytes) { try body(first, $0) }
             }
@@ -73,14 +73,19 @@ extension Catalogue {
         let vector: [Float]?? = try connection.first("""
             SELECT first_index, rows, vectors FROM decoder_block WHERE dictionary_id = ? AND first_index <= ? ORDER BY first_index DESC LIMIT 1
             """, .init(dictionary.id), .init(index)) { row in
-            let place = index - row.integer(0)
+            let first = row.integer(0), rows = row.integer(1), place = index - max(0, first)
             return row.withBlob(2) { bytes in
-                guard place < row.integer(1), bytes.count == row.integer(1) * dictionary.width * 4 else { return nil }
+                guard first >= 0, place < rows, holds(bytes, rows: rows, of: dictionary) else { return nil }
                 return (0..<dictionary.width).map { bytes.loadUnaligned(fromByteOffset: 4 * (place * dictionary.width + $0), as: Float.self) }
             }
         }
         guard case let vector?? = vector else { throw damagedVectors(dictionary) }
         return vector
+    }
+
+    /// Whether a block has the bytes that its numbers say. Each number is at most that of the bytes before they are multiplied.
+    private func holds(_ bytes: UnsafeRawBufferPointer, rows: Int, of dictionary: FeatureDictionary) -> Bool {
+        (1...max(1, bytes.count)).contains(rows) && (1...max(1, bytes.count)).contains(dictionary.width) && bytes.count % 4 == 0 && rows * dictionary.width == bytes.count / 4
     }
 
     private func damagedVectors(_ dictionary: FeatureDictionary) -> MonosemeError {

@@ -25,6 +25,7 @@ extension Catalogue {
         let length = query.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
         guard length > 0 else { throw MonosemeError("the query vector is zero: it points nowhere", hint: "a feature whose decoder row is zero has no neighbours") }
         let unit = query.map { Float(Double($0) / length) }
+        guard k > 0 else { return [] }
         let norms = try zeroRows(of: dictionary)
         var best: [Neighbour] = []
         let limit = min(k, dictionary.features)

@@ -4,16 +4,19 @@ import SQLite
 
 // One pass over all postings of a run: examples and tokens of each feature, written as rows of references.
 
-/// Examples kept for each feature.
-private let examplesKept = 20
+/// Examples kept for each feature, at most.
+let examplesKept = 20
 /// Of the strongest firings, how many are looked at to find examples that differ.
 private let candidatesKept = 512
 /// Examples from one document, at most.
-private let examplesPerDocument = 3
+let examplesPerDocument = 3
 /// Tokens kept for each feature.
-private let tokensKept = 5
-/// Memory for counts by token, which decides how many features one pass takes: each needs 12 bytes a vocabulary entry.
-private let countingBytes = 1 << 25
+let tokensKept = 5
+/// Features that are counted in one pass: as many as have counts by token in 32 MB, and fewer where there are so many
+/// documents that their maxima would fill the memory instead.
+private func featuresPerPass(vocabulary: Int, documents: Int) -> Int {
+    max(1, min(max(16, min(256, (1 << 25) / 12 / max(1, vocabulary))), (1 << 22) / max(1, documents)))
+}
 
 /// Calls a body for each of 0 ..< count, on several threads if it likes.
 public typealias ForEach = (_ count: Int, _ body: @Sendable (Int) throws -> Void) throws -> Void
@@ -55,8 +58,7 @@ private struct SegmentText: Sendable {
     let documents: DocumentTable
 
     /// Of the token at `position` of the segment and the four to either side that lie in its document.
-    func candidate(at position: Int, _ value: Float) -> Candidate {
-        let document = documents.index(of: segment.firstPosition + position)
+    func candidate(at position: Int, _ value: Float, document: Int) -> Candidate {
         let start = max(0, documents.starts[document] - segment.firstPosition)
         let end = min(ids.count, documents.starts[document] + documents.lengths[document] - segment.firstPosition)
         let window = ids[max(start, position - 4)..<min(end, position + 5)].withUnsafeBytes { kernel_checksum(0, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count) }
@@ -66,12 +68,12 @@ private struct SegmentText: Sendable {
 
 /// What each feature of a group gets; each place is written by one thread.
 private final class Found: @unchecked Sendable {
-    typealias Row = (examples: [(Int, Float)], tokens: [Int])
+    typealias Row = (examples: [(Int, Float)], tokens: [Int], topics: [(topic: Int, detector: TopicDetector)])
     let rows: UnsafeMutableBufferPointer<Row>
 
     init(_ count: Int) {
         rows = .allocate(capacity: count)
-        rows.initialize(repeating: ([], []))
+        rows.initialize(repeating: ([], [], []))
     }
 
     deinit { rows.deinitialize().deallocate() }
@@ -82,6 +84,8 @@ private struct DamagedList: Error { let feature: Int }
 /// One feature's part of the pass; one thread at a time works on it.
 private final class FeatureScan: @unchecked Sendable {
     var strongest = Strongest()
+    /// The largest value in each document that has one.
+    var maxima: [(document: Int, value: Float)] = []
     var counts: [UInt32]
     var sums: [Double]
     private var positions: [UInt32] = []
@@ -94,6 +98,7 @@ private final class FeatureScan: @unchecked Sendable {
 
     func reset() {
         strongest = Strongest()
+        maxima.removeAll(keepingCapacity: true)
         counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
         sums.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
@@ -107,7 +112,14 @@ private final class FeatureScan: @unchecked Sendable {
         }
         guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
         guard kernel_tally_tokens(positions, values, count, text.ids, counts.count, &counts, &sums) == 0 else { return false }
-        for place in 0..<count where strongest.wants(values[place]) { strongest.add(text.candidate(at: Int(positions[place]), values[place])) }
+        let documents = text.documents, first = text.segment.firstPosition
+        var document = documents.index(of: first + Int(positions[0]))
+        for place in 0..<count {
+            let position = Int(positions[place]), value = values[place]
+            while document + 1 < documents.count, documents.starts[document + 1] <= first + position { document += 1 }
+            maxima.raise(document, to: value)
+            if strongest.wants(value) { strongest.add(text.candidate(at: position, value, document: document)) }
+        }
         return true
     }
 }
@@ -119,7 +131,9 @@ extension Catalogue {
         var example = try Statement("INSERT INTO feature_example (run_id, feature_id, rank, position, value) VALUES (?, ?, ?, ?, ?)", on: connection)
         var token = try Statement("INSERT INTO feature_token (run_id, feature_id, rank, token, firings, sum) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
         let features = run.dictionary.features
-        let scans = (0..<min(features, max(16, min(256, countingBytes / 12 / max(1, vocabulary))))).map { _ in FeatureScan(vocabulary: vocabulary) }
+        var detector = try Statement("UPDATE feature_topic SET threshold = ?, precision = ?, recall = ?, f1 = ? WHERE run_id = ? AND topic_id = ? AND feature_id = ?", on: connection)
+        let detectors = TopicDetectors(documents)
+        let scans = (0..<min(features, featuresPerPass(vocabulary: vocabulary, documents: documents.count))).map { _ in FeatureScan(vocabulary: vocabulary) }
 
         for first in stride(from: 0, to: features, by: scans.count) {
             let group = first..<min(features, first + scans.count)
@@ -139,15 +153,18 @@ extension Catalogue {
             let found = Found(group.count)
             try forEach(group.count) { place in
                 let scan = scans[place]
-                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums))
+                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums), detectors.best(&scan.maxima))
             }
             for feature in group {
-                let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens) = found.rows[feature - first]
+                let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens, topics) = found.rows[feature - first]
                 for (place, (position, value)) in examples.enumerated() {
                     try example.run(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
                 }
                 for (place, best) in tokens.enumerated() {
                     try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(scan.counts[best])), .real(scan.sums[best]))
+                }
+                for (topic, best) in topics {
+                    try detector.run(.init(best.threshold), .real(best.precision), .real(best.recall), .real(best.f1), .init(run.id), .init(topic), .init(id))
                 }
             }
         }
@@ -231,7 +248,7 @@ extension Catalogue {
         var sum: UInt64 = 0
         try connection.query("SELECT list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(firstPostingID(ofSegment: id)), .init(firstPostingID(ofSegment: id + 1))]) { row in
             row.withBlob(0) { bytes in
-                withExtendedLifetime(bytes) { sum = kernel_checksum(sum, bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.count) }
+                if let start = bytes.baseAddress { sum = kernel_checksum(sum, start.assumingMemoryBound(to: UInt8.self), bytes.count) }
             }
         }
         return sum

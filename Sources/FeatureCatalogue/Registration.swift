@@ -81,10 +81,11 @@ extension Catalogue {
     /// - Parameters:
     ///   - decoder: unit rows (features × width).
     ///   - norms: what the rows' lengths were, one a feature.
+    ///   - scales: the factor from the file's activations to the catalogue's, one a feature.
     ///   - encoderDecoderCosines: one a feature.
     /// - Throws: when the name is taken by other weights, another hook point or another model.
     public func register(
-        _ description: DictionaryDescription, model: Int, decoder: borrowing Matrix, norms: [Float], encoderDecoderCosines: [Float]
+        _ description: DictionaryDescription, model: Int, decoder: borrowing Matrix, norms: [Float], scales: [Float], encoderDecoderCosines: [Float]
     ) throws -> FeatureDictionary {
         if let known = try dictionaryIfAny(named: description.name) {
             let difference: String? = known.model != model ? "another model" : known.hook != description.hook ? "the hook point \(known.hook)"
@@ -98,10 +99,10 @@ extension Catalogue {
                            .init(decoder.columns), .init(decoder.rows), .text(description.architecture), .text(description.settings), .text(description.weightsSHA256))
         let dictionary = FeatureDictionary(id: connection.lastInsertedRow, name: description.name, model: model, hook: description.hook, width: decoder.columns,
                                            features: decoder.rows, architecture: description.architecture, weightsSHA256: description.weightsSHA256)
-        var feature = try Statement("INSERT INTO feature (id, dictionary_id, feature_index, decoder_norm, encoder_decoder_cosine) VALUES (?, ?, ?, ?, ?)", on: connection)
+        var feature = try Statement("INSERT INTO feature (id, dictionary_id, feature_index, decoder_norm, activation_scale, encoder_decoder_cosine) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
         for index in 0..<decoder.rows {
             let cosine = encoderDecoderCosines[index]
-            try feature.run(.init(dictionary.featureID(index)), .init(dictionary.id), .init(index), .init(norms[index]), cosine.isFinite ? .init(cosine) : .null)
+            try feature.run(.init(dictionary.featureID(index)), .init(dictionary.id), .init(index), .init(norms[index]), .init(scales[index]), cosine.isFinite ? .init(cosine) : .null)
         }
         var block = try Statement("INSERT INTO decoder_block (dictionary_id, first_index, rows, vectors, sha256) VALUES (?, ?, ?, ?, ?)", on: connection)
         for first in stride(from: 0, to: decoder.rows, by: rowsPerBlock) {

@@ -34,9 +34,16 @@ public final class SegmentWriter {
     /// - Throws: when the tokens differ from those the corpus already holds at this place; nothing is kept then.
     public func commit(_ layout: SegmentLayout, _ indexes: [(run: Run, index: SegmentIndex)], at time: String) throws {
         var updated: [(run: Int, merged: [(feature: Int, statistics: ActivationStatistics)])] = []
-        try catalogue.connection.transaction {
-            try keepTokens(of: layout)
-            for (run, index) in indexes { updated.append((run.id, try keep(index, of: run, layout, at: time))) }
+        do {
+            try catalogue.connection.transaction {
+                try keepTokens(of: layout)
+                for (run, index) in indexes { updated.append((run.id, try keep(index, of: run, layout, at: time))) }
+            }
+        } catch {
+            // Topics and sources that were added have been taken back, and their ids may be given to others.
+            topicIDs = [:]
+            sourceIDs = [:]
+            throw error
         }
         // Only after the commit: a transaction that failed has changed nothing here either.
         corpusTokens = max(corpusTokens, layout.firstPosition + layout.tokens.count)

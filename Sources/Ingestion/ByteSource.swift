@@ -14,12 +14,13 @@ final class ByteSource {
     private var filled = 0
     private var at = 0
     private var isAtEnd = false
+    private var isAtStart = true
 
     /// - Parameter path: a file, or `-` for standard input.
     init(_ path: String) throws {
         name = path == "-" ? "standard input" : path
         if path == "-" { (descriptor, program) = (0, nil); return }
-        guard kind(of: path) == .file else { throw MonosemeError("\(quoted(path, limit: 400)) is not a regular file") }
+        guard kind(of: path) == .file else { throw MonosemeError("\(quoted(path, limit: 400)) is not a regular file", hint: "feed it through standard input, with --corpus -") }
         program = path.hasSuffix(".gz") ? "gzip" : path.hasSuffix(".zst") ? "zstd" : nil
         if let program {
             (descriptor, child) = try ByteSource.unpack(path, with: program)
@@ -43,6 +44,8 @@ final class ByteSource {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        // What it says of a damaged file we say ourselves, with the name and what to do.
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
         // We ignore SIGPIPE; the program must not, or it would go on writing to nobody.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -67,15 +70,31 @@ final class ByteSource {
     /// Fills the buffer anew; `false` at the end.
     private func refill() throws -> Bool {
         guard !isAtEnd else { return false }
-        while true {
-            let got = read(descriptor, &buffer, buffer.count)
-            if got > 0 { (filled, at) = (got, 0); return true }
+        (filled, at) = (0, 0)
+        if isAtStart {
+            isAtStart = false
+            // A byte order mark is not text.
+            let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+            while filled < mark.count, mark.starts(with: buffer[..<filled]), try readMore() {}
+            if buffer[..<filled].starts(with: mark) { at = mark.count }
+            if at < filled { return true }
+            filled = 0
+            at = 0
+        }
+        return try readMore()
+    }
+
+    /// Adds what comes next to the buffer; `false` at the end.
+    private func readMore() throws -> Bool {
+        while !isAtEnd {
+            let got = buffer.withUnsafeMutableBytes { [filled] in read(descriptor, $0.baseAddress! + filled, $0.count - filled) }
+            if got > 0 { filled += got; return true }
             if got < 0 && errno == EINTR { continue }
             guard got == 0 else { throw MonosemeError("reading \(quoted(name, limit: 400)) failed: \(String(cString: strerror(errno)))") }
             isAtEnd = true
             try reap()
-            return false
         }
+        return false
     }
 
     /// A program that ended badly has not given all of the file.

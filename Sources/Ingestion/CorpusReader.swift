@@ -38,6 +38,8 @@ public final class CorpusReader {
     static let pieceLimit = 1 << 24
 
     private let options: CorpusOptions
+    private let allFiles: [File]
+    /// Those still to be read, the next one last.
     private var files: [File]
     private var current: (source: ByteSource, file: File, isJSONL: Bool)?
     private var line = 0
@@ -53,31 +55,36 @@ public final class CorpusReader {
     public init(_ options: CorpusOptions, warn: @escaping (String) -> Void = { _ in }) throws {
         self.options = options
         self.warn = warn
-        files = try options.paths.flatMap { try CorpusReader.files(at: $0) }.reversed()
-        guard !files.isEmpty else { throw MonosemeError("the corpus \(options.paths.map { quoted($0, limit: 400) }.joined(separator: ", ")) holds no files", hint: "give JSONL or text files, or a folder of them") }
+        allFiles = try options.paths.flatMap { try CorpusReader.files(at: $0) }
+        files = allFiles.reversed()
+        guard !allFiles.isEmpty else { throw MonosemeError("the corpus \(options.paths.map { quoted($0, limit: 400) }.joined(separator: ", ")) holds no files", hint: "give JSONL or text files, or a folder of them") }
     }
 
     private static func files(at path: String) throws -> [File] {
         if path == "-" { return [File(path: "-", topic: noTopic)] }
         switch kind(of: path) {
-        case .missing: throw MonosemeError("there is no corpus at \(quoted(path, limit: 400))")
+        case .missing: throw MonosemeError("there is no corpus at \(quoted(path, limit: 400))", hint: "check the path, or give - for standard input")
         case .file, .other: return [File(path: path, topic: stem(of: path))]
-        case .folder: return try walk(path, topic: lastComponent(of: path))
+        case .folder: return try walk(path, topic: lastComponent(of: path), inside: [])
         }
     }
 
-    private static func walk(_ folder: String, topic: String) throws -> [File] {
+    /// - Parameter inside: the folders this one lies in, so that a link back to one of them is not followed forever.
+    private static func walk(_ folder: String, topic: String, inside: [[UInt64]]) throws -> [File] {
+        var status = stat()
+        guard stat(folder, &status) == 0, case let identity = [UInt64(status.st_dev), UInt64(status.st_ino)], !inside.contains(identity) else { return [] }
         guard let directory = opendir(folder) else { throw MonosemeError("cannot read the folder \(quoted(folder, limit: 400)): \(String(cString: strerror(errno)))") }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            let name: String? = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(validatingCString: $0) } }
+            guard let name else { throw MonosemeError("the folder \(quoted(folder, limit: 400)) holds a file whose name is not UTF-8", hint: "rename it") }
             if !name.hasPrefix(".") { names.append(name) }
         }
         return try names.sorted().flatMap { name -> [File] in
             let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
             switch kind(of: path) {
-            case .folder: return try walk(path, topic: name)
+            case .folder: return try walk(path, topic: name, inside: inside + [identity])
             case .file: return [File(path: path, topic: topic)]
             case .missing, .other: return []
             }
@@ -103,7 +110,7 @@ public final class CorpusReader {
     public func fingerprint() throws -> String {
         var hash = SHA256()
         hash.update("text \(options.textField)\ntopic \(options.topicField)\nlimit \(options.tokenLimit.map(String.init) ?? "none")\n")
-        for file in files.reversed() {
+        for file in allFiles {
             if file.path == "-" { hash.update("standard input\n"); continue }
             let bytes = try MappedFile(file.path)
             hash.update("\(hexadecimal(SHA256.digest(of: bytes.bytes))) \(CorpusReader.isJSONL(file.path) ? "jsonl" : "text " + file.topic)\n")
@@ -114,7 +121,7 @@ public final class CorpusReader {
     /// Bytes of all files as they lie on disk, for progress; `nil` where standard input is among them.
     public var bytesOnDisk: Int? {
         var total = 0
-        for file in files {
+        for file in allFiles {
             var status = stat()
             guard file.path != "-", stat(file.path, &status) == 0 else { return nil }
             total += Int(status.st_size)

@@ -25,6 +25,7 @@ public func ingest(
 /// The machinery of one ingest: everything that is loaded once.
 final class Ingestion {
     let request: IngestionRequest
+    let sizes: IngestionSizes
     let report: (IngestionProgress) -> Void
     let machinery: Machinery
     let catalogue: Catalogue
@@ -32,8 +33,12 @@ final class Ingestion {
     let corpusDescription: CorpusDescription
     let rules: RunRules
 
-    init(_ request: IngestionRequest, report: @escaping (IngestionProgress) -> Void, warn: @escaping (String) -> Void) throws {
+    init(
+        _ request: IngestionRequest, sizes: IngestionSizes = IngestionSizes(), report: @escaping (IngestionProgress) -> Void = { _ in },
+        warn: @escaping (String) -> Void = { _ in }
+    ) throws {
         self.request = request
+        self.sizes = sizes
         self.report = report
         guard !request.autoencoders.isEmpty else { throw MonosemeError("no autoencoder was given", hint: "name its folder with --sae DIR") }
         for (place, (_, name)) in request.autoencoders.enumerated() where request.autoencoders[..<place].contains(where: { $0.name == name }) {
@@ -63,7 +68,8 @@ final class Ingestion {
 
     func run() throws -> IngestionSummary {
         if let summary = try completeAlready() { return summary }
-        let segments = SegmentReader(reader, tokenizer: machinery.tokenizer, contextTokens: machinery.contextTokens, tokenLimit: request.corpus.tokenLimit)
+        let segments = SegmentReader(reader, tokenizer: machinery.tokenizer, contextTokens: machinery.contextTokens, tokenLimit: request.corpus.tokenLimit,
+                                     segmentTokens: sizes.segmentTokens)
         var pending = try segments.next()
         guard pending != nil else {
             throw MonosemeError("the corpus \(quoted(corpusDescription.name)) holds no text\(reader.malformedLines > 0 ? " (\(reader.malformedLines) lines could not be read)" : "")",
@@ -75,10 +81,13 @@ final class Ingestion {
         let resumed = done.map { $0.reduce(0) { $0 + $1.tokens } }.min() ?? 0
         let writer = try SegmentWriter(catalogue, corpus: corpus, runs: runs)
         let background = Background(threads: request.threads)
+        // Whatever ends this, a commit under way is waited for: it may be kept, and nobody writes once we have returned.
+        defer { try? background.finish() }
         let shared = Shared(writer: writer, runs: runs, keepTop: request.keepTop)
         var firings = runs.reduce(0) { $0 + $1.firings }
 
         while let (layout, contexts) = pending {
+            guard !corpus.isComplete || segments.tokens <= corpus.tokens else { throw changedText() }
             // What the ledger holds is done; its text is only compared with what was read then.
             let missing = runs.indices.filter { done[$0].count <= layout.ordinal }
             for run in runs.indices where done[run].count > layout.ordinal {
@@ -98,7 +107,7 @@ final class Ingestion {
         try finish(corpus, segments)
         for (place, run) in runs.enumerated() where !run.isComplete {
             report(progress(.summarising(run.dictionary.name), segments, firings))
-            try Summary(of: try catalogue.run(of: run.dictionary.name), autoencoder: machinery.autoencoders[place], machinery, catalogue, threads: request.threads).write(at: now())
+            try Summary(of: try catalogue.run(of: run.dictionary.name), autoencoder: machinery.autoencoders[place], machinery, catalogue, threads: request.threads, sizes: sizes).write(at: now())
         }
         try catalogue.checkpoint()
 
@@ -126,7 +135,8 @@ final class Ingestion {
     }
 
     private func changedText() -> MonosemeError {
-        MonosemeError("the text of the corpus \(quoted(corpusDescription.name)) has changed since this run was begun", hint: "restore the text, or ingest what is there now under another name")
+        // Files that change are another corpus at once; only standard input, known by its name alone, gets this far.
+        MonosemeError("the text of the corpus \(quoted(corpusDescription.name)) has changed since it was first read", hint: "give the same text again, or use another catalogue with --catalogue FILE")
     }
 
     private func progress(_ stage: IngestionProgress.Stage, _ segments: SegmentReader, _ firings: Int) -> IngestionProgress {
@@ -167,7 +177,7 @@ final class Ingestion {
                 let dictionary = try catalogue.register(
                     DictionaryDescription(name: given.name, hook: machinery.hook.description, architecture: autoencoder.configuration.architectureAsWritten,
                                           settings: autoencoder.configuration.verbatim, weightsSHA256: autoencoder.weightsSHA256),
-                    model: model, decoder: autoencoder.decoder, norms: autoencoder.decoderNorms, encoderDecoderCosines: autoencoder.encoderDecoderCosines())
+                    model: model, decoder: autoencoder.decoder, norms: autoencoder.decoderNorms, scales: autoencoder.activationScales, encoderDecoderCosines: autoencoder.encoderDecoderCosines())
                 return try catalogue.register(rules, of: dictionary, over: corpus, engine: engineVersion, at: time)
             }
             return (corpus, runs)

@@ -49,6 +49,7 @@ final class Background: @unchecked Sendable {
     private let queue = DispatchQueue(label: "monoseme.writer")
     private let group = DispatchGroup()
     private let failure = Mutex<(any Error)?>(nil)
+    private let pending = Mutex<(@Sendable () throws -> Void)?>(nil)
     private let isInline: Bool
 
     init(threads: Int) { isInline = threads <= 1 }
@@ -57,8 +58,11 @@ final class Background: @unchecked Sendable {
     func submit(_ work: @escaping @Sendable () throws -> Void) throws {
         try finish()
         if isInline { return try work() }
+        // Handed over rather than captured: once finished, the work and all it holds (the catalogue) are let go of.
+        pending.withLock { $0 = work }
         queue.async(group: group) { [self] in
-            do { try work() } catch { failure.withLock { $0 = error } }
+            let work = pending.withLock { $0.take() }
+            do { try work?() } catch { failure.withLock { $0 = error } }
         }
     }
 

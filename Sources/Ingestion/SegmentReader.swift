@@ -6,14 +6,11 @@ import Tokenization
 ///
 /// The same corpus and rules give the same segments, wherever a run is resumed.
 final class SegmentReader {
-    /// A segment is closed by the context that brings it to this many tokens: large enough that posting lists are long,
-    /// small enough that a kill costs seconds.
-    static let segmentTokens = 65_536
-
     private let reader: CorpusReader
     private let encoder: Encoder
     private let contextTokens: Int
     private let tokenLimit: Int
+    private let segmentTokens: Int
     private var document: (source: SourceDocument, tokens: [Int32], firstPosition: Int, ordinal: Int, at: Int)?
     private var documents = 0
     private var position = 0
@@ -27,11 +24,14 @@ final class SegmentReader {
 
     var malformedLines: Int { reader.malformedLines }
 
-    /// - Parameter contextTokens: corpus tokens in the longest context.
-    init(_ reader: CorpusReader, tokenizer: Tokenizer, contextTokens: Int, tokenLimit: Int?) {
+    /// - Parameters:
+    ///   - contextTokens: corpus tokens in the longest context.
+    ///   - segmentTokens: a segment is closed by the context that brings it to this many tokens.
+    init(_ reader: CorpusReader, tokenizer: Tokenizer, contextTokens: Int, tokenLimit: Int?, segmentTokens: Int) {
         self.reader = reader
         self.contextTokens = contextTokens
         self.tokenLimit = tokenLimit ?? .max
+        self.segmentTokens = segmentTokens
         encoder = tokenizer.makeEncoder()
     }
 
@@ -39,7 +39,7 @@ final class SegmentReader {
     func next() throws -> (layout: SegmentLayout, contexts: [Int])? {
         var layout = SegmentLayout(ordinal: segments, firstPosition: position)
         var contexts: [Int] = []
-        while layout.tokens.count < SegmentReader.segmentTokens, position < tokenLimit {
+        while layout.tokens.count < segmentTokens, position < tokenLimit {
             if document == nil, try !openDocument() { break }
             let (source, tokens, first, ordinal, at) = document!
             let count = min(contextTokens, tokens.count - at, tokenLimit - position)

@@ -1,3 +1,4 @@
+import Diagnostics
 import FeatureCatalogue
 import Kernels
 import LinearAlgebra
@@ -14,16 +15,13 @@ struct Summary {
     let machinery: Machinery
     let catalogue: Catalogue
     let threads: Int
+    let sizes: IngestionSizes
 
-    /// Corpus tokens behind explained variance and losses, and behind the neuron correlations, at most: the first costs
-    /// four forward passes with logits a token, the second one pass without.
-    static let evaluationTokens = 8_192
-    static let neuronTokens = 131_072
     static let logitsKept = 10
     static let neuronsKept = 3
 
-    init(of run: Run, autoencoder: SparseAutoencoder, _ machinery: Machinery, _ catalogue: Catalogue, threads: Int) {
-        (self.run, self.autoencoder, self.machinery, self.catalogue, self.threads) = (run, autoencoder, machinery, catalogue, threads)
+    init(of run: Run, autoencoder: SparseAutoencoder, _ machinery: Machinery, _ catalogue: Catalogue, threads: Int, sizes: IngestionSizes) {
+        (self.run, self.autoencoder, self.machinery, self.catalogue, self.threads, self.sizes) = (run, autoencoder, machinery, catalogue, threads, sizes)
     }
 
     func write(at time: String) throws {
@@ -31,9 +29,9 @@ struct Summary {
         try findLogits(&summary)
         let contexts = try catalogue.documentTable(of: run.corpus).contexts(length: run.corpusTokensPerContext)
         if machinery.hook.site == .neurons {
-            try findNeurons(&summary, Summary.spaced(contexts, tokens: Summary.neuronTokens))
+            try findNeurons(&summary, Summary.spaced(contexts, tokens: sizes.neuronTokens))
         }
-        summary.evaluation = try evaluate(Summary.spaced(contexts, tokens: Summary.evaluationTokens))
+        summary.evaluation = try evaluate(Summary.spaced(contexts, tokens: sizes.evaluationTokens))
         try catalogue.complete(run, summary, at: time) { try forEachInParallel($0, threads: threads, $1) }
     }
 
@@ -255,6 +253,11 @@ struct Summary {
         evaluation.lossSpliced /= n
         evaluation.lossZeroAblated /= n
         evaluation.lossMeanAblated /= n
+        let numbers = [evaluation.meanSquaredError, evaluation.explainedVariance, evaluation.lossOriginal, evaluation.lossSpliced, evaluation.lossZeroAblated, evaluation.lossMeanAblated]
+        guard numbers.allSatisfy(\.isFinite) else {
+            let culprit = evaluation.lossOriginal.isFinite && spread.isFinite ? "what \(run.dictionary.name) makes of its activations" : "the model itself"
+            throw MonosemeError("the loss with \(culprit) is not a finite number", hint: "the weights may be damaged, or too large for single precision")
+        }
         return evaluation
     }
 }

@@ -66,7 +66,7 @@ static void push(heap *h, uint64_t item) {
 
 typedef struct { uint32_t previous, next, rank, into; } link; // rank, into: of the pair that begins here
 
-// A word of more than 2^31 bytes is encoded as several.
+// A word of more than 2^30 bytes is encoded as several, since places are 32 bits wide: there alone ids may differ.
 static size_t encode_long(const kernel_bpe *model, const uint8_t *word, size_t n, int32_t *out) {
     enum { MOST = 1 << 30 };
     if (n > MOST) {

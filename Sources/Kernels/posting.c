@@ -42,7 +42,6 @@ size_t kernel_posting_encode(const uint32_t *positions, const float *values, siz
     // Scaled so that the largest lies in [2¹⁴, 2¹⁵): 39 powers of two below it are kept.
     int exponent = (int)(bits(maximum) >> 23) - 127 - 14;
     if (exponent < -112) exponent = -112;
-    if (exponent > 112) exponent = 112;
     uint8_t *p = list;
     *p++ = (uint8_t)(int8_t)exponent;
     size_t rest = n;
@@ -99,7 +98,7 @@ int kernel_posting_decode(const uint8_t *list, size_t bytes, size_t n, uint32_t 
     }
     if (bytes - at != 2 * n) return -1;
     int exponent = (int8_t)list[0];
-    if (exponent < -112 || exponent > 112) return -1;
+    if (exponent < -112 || exponent > 113) return -1;
     float up = power(exponent);
     for (size_t i = 0; i < n; i++) {
         uint16_t h = (uint16_t)(list[at + 2 * i] | list[at + 2 * i + 1] << 8);

@@ -28,6 +28,11 @@ float kernel_median(const float *x, size_t n) {
         if (want <= j) high = j; else low = j + 1;
     }
     float median = v[want];
+    if (n % 2 == 0) { // what follows the lower middle one is the least of those after it
+        float above = v[want + 1];
+        for (size_t i = want + 2; i < n; i++) above = v[i] < above ? v[i] : above;
+        median = (median + above) / 2;
+    }
     free(v);
     return median;
 }

@@ -44,7 +44,8 @@ public final class Connection {
     private static func escapedForURI(_ path: String) -> String {
         path.utf8.map { byte in
             switch byte {
-            case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"): "%" + String(byte, radix: 16, uppercase: true)
+            // A byte of 0x80 or more is part of a character and means nothing alone.
+            case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"), 0x80...: "%" + String(byte, radix: 16, uppercase: true)
             default: String(decoding: [byte], as: UTF8.self)
             }
         }.joined()
@@ -114,8 +115,16 @@ public final class Connection {
 
     // MARK: Guarding queries that come from outside
 
+    private static let harmlessPragmas = ["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "function_list",
+                                          "module_list", "pragma_list", "collation_list", "database_list", "compile_options"]
+
     /// Allows reading and nothing else: no writes, no ATTACH, no PRAGMA but the harmless ones, no extensions.
     public func allowReadingOnly() {
+        // A table-valued function declares its columns by a CREATE TABLE that the authorizer would refuse; one that has
+        // been used once on a connection has done so.
+        for function in ["json_each('[]')", "json_tree('[]')"] + Connection.harmlessPragmas.map({ "pragma_\($0)" }) {
+            if var statement = try? Statement("SELECT 1 FROM \(function) LIMIT 0", on: self) { _ = try? statement.step() }
+        }
         sqlite3_set_authorizer(handle, { _, action, first, second, _, _ in
             switch action {
             case SQLITE_SELECT, SQLITE_READ, SQLITE_RECURSIVE: return SQLITE_OK
@@ -123,9 +132,7 @@ public final class Connection {
                 return second.map { sqlite3_stricmp($0, "load_extension") == 0 || sqlite3_stricmp($0, "writefile") == 0 } == true ? SQLITE_DENY : SQLITE_OK
             case SQLITE_PRAGMA:
                 guard let first else { return SQLITE_DENY }
-                let harmless = ["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "function_list",
-                                "module_list", "pragma_list", "collation_list", "database_list", "compile_options"]
-                if harmless.contains(where: { sqlite3_stricmp(first, $0) == 0 }) { return SQLITE_OK }
+                if Connection.harmlessPragmas.contains(where: { sqlite3_stricmp(first, $0) == 0 }) { return SQLITE_OK }
                 let readable = ["user_version", "application_id", "page_count", "page_size", "encoding", "freelist_count", "journal_mode", "schema_version", "data_version"]
                 return second == nil && readable.contains { sqlite3_stricmp(first, $0) == 0 } ? SQLITE_OK : SQLITE_DENY
             default: return SQLITE_DENY

@@ -2,20 +2,21 @@ import Kernels
 
 /// Memory that encoding works in: one per thread, kept from call to call.
 public struct EncoderScratch: ~Copyable {
-    var packed = Buffer<Float>()
+    // A tile of tokens, as the kernels read it.
+    private var activations = Buffer<Float>()
+    private var packed = Buffer<Float>()
+    private var codes = Buffer<UInt8>()
+    private var scalars = Buffer<Float>()
+    private var singlePrecisionTiles = 0
+    /// Which rows, and how they are normalised.
     var rows = Buffer<UInt32>()
     var shifts = Buffer<Float>()
     var scales = Buffer<Float>()
-    private var lists = TokenLists()
-    /// Whether the tile at hand is to be listed, and whether what was made ready last is.
-    var listsTokens = false
-    private var isListed = false
 
     // Firings by panel, as the kernel writes them …
     private var streamTokens = Buffer<UInt32>()
     private var streamFeatures = Buffer<UInt32>()
     private var streamValues = Buffer<Float>()
-    private var streamCount = 0
     // … and by token.
     var offsets = Buffer<Int>()
     var features = Buffer<UInt32>()
@@ -31,83 +32,44 @@ public struct EncoderScratch: ~Copyable {
 
     public init() {}
 
-    /// Makes the first `tokens` of `rows` ready for `run`, each as (x − shift) · scale.
-    mutating func pack(_ x: UnsafePointer<Float>, tokens: Int, width: Int) {
-        isListed = false
-        let group = Int(ENCODE_TOKENS)
-        packed.reserve((tokens + group - 1) / group * group * width)
-        kernel_encode_pack(x, rows.base, tokens, width, shifts.base, scales.base, packed.base)
-    }
+    /// Firings of the rows of `x` that the first `count` of `rows` name, from pre-activations above `floor`; they come to
+    /// stand in `offsets`, `features` and `values`. `shifts` and `scales` are each row's normalisation.
+    mutating func run(_ encoder: borrowing PackedEncoder, _ x: UnsafePointer<Float>, count: Int, floor: Float, level: Int32) {
+        let padded = (count + Int(ENCODE_TOKENS) - 1) / Int(ENCODE_TOKENS) * Int(ENCODE_TOKENS)
+        let level = level >= 3 && prefersSinglePrecision() ? 2 : level
+        activations.reserve(count * encoder.stride)
+        scalars.reserve(4 * padded)
+        if level >= 3 { codes.reserve(padded * ((encoder.width + 3) / 4 * 4)) } else { packed.reserve(padded * encoder.width) }
+        var tokens = encode_tokens(
+            count: count, width: encoder.width, stride: encoder.stride, rows: activations.base, packed: level >= 3 ? nil : packed.base,
+            codes: level >= 3 ? codes.base : nil, scalars: scalars.base)
+        kernel_encode_prepare(&tokens, x, rows.base, shifts.base, scales.base)
 
-    /// The same for tokens that are taken as they are and consist mostly of zeros; `run` must be at level 2.
-    mutating func list(_ x: UnsafePointer<Float>, tokens: Int, width: Int) {
-        isListed = true
-        lists.fill(x, rows.base, tokens: tokens, width: width)
-    }
-
-    /// The firings of the `tokens` packed tokens whose pre-activation is above `floor`, sorted into `offsets`,
-    /// `features` and `values`.
-    mutating func run(_ encoder: borrowing PackedEncoder, tokens: Int, floor: Float, level: Int32) {
-        streamCount = 0
-        let step = isListed ? 2 : 1
-        let roomNeeded = step * tokens * Int(ENCODE_FEATURES) + 16
-        for index in stride(from: 0, to: encoder.panels, by: step) {
-            streamTokens.reserve(streamCount + roomNeeded, keeping: streamCount)
-            streamFeatures.reserve(streamCount + roomNeeded, keeping: streamCount)
-            streamValues.reserve(streamCount + roomNeeded, keeping: streamCount)
-            var stream = encode_stream(token: streamTokens.base, feature: streamFeatures.base, value: streamValues.base, count: streamCount)
+        var stream = encode_stream(token: nil, feature: nil, value: nil, count: 0)
+        var candidates = 0
+        let roomNeeded = count * Int(ENCODE_FEATURES) + 16
+        for index in 0..<encoder.panels {
+            streamTokens.reserve(stream.count + roomNeeded, keeping: stream.count)
+            streamFeatures.reserve(stream.count + roomNeeded, keeping: stream.count)
+            streamValues.reserve(stream.count + roomNeeded, keeping: stream.count)
+            (stream.token, stream.feature, stream.value) = (streamTokens.base, streamFeatures.base, streamValues.base)
             var panel = encoder.panel(index)
-            if isListed {
-                lists.encode(tokens, encoder, index, floor, &stream)
-            } else {
-                kernel_encode(level, packed.base, tokens, encoder.width, &panel, floor, &stream)
-            }
-            streamCount = stream.count
+            candidates += kernel_encode(level, &tokens, &panel, floor, &stream)
         }
-        offsets.reserve(tokens + 1)
-        features.reserve(streamCount)
-        values.reserve(streamCount)
-        var stream = encode_stream(token: streamTokens.base, feature: streamFeatures.base, value: streamValues.base, count: streamCount)
-        offsets.base.withMemoryRebound(to: UInt.self, capacity: tokens + 1) {
-            kernel_encode_collect(&stream, tokens, $0, features.base, values.base)
+        if level >= 3 && candidates > count * encoder.features / 4 { singlePrecisionTiles = 31 }
+        offsets.reserve(count + 1)
+        features.reserve(stream.count)
+        values.reserve(stream.count)
+        offsets.base.withMemoryRebound(to: UInt.self, capacity: count + 1) {
+            kernel_encode_collect(&stream, count, $0, features.base, values.base)
         }
     }
-}
 
-/// What is not zero in a tile of tokens, and the sums made of it.
-private struct TokenLists: ~Copyable {
-    private var order = Buffer<UInt32>()
-    private var starts = Buffer<UInt32>()
-    private var offsets = Buffer<UInt16>()
-    private var values = Buffer<Float>()
-    private var counts = Buffer<UInt8>()
-    private var sums = Buffer<Float>()
-
-    init() {}
-
-    private var memory: encode_lists { encode_lists(order: order.base, starts: starts.base, offsets: offsets.base, values: values.base) }
-
-    mutating func fill(_ x: UnsafePointer<Float>, _ rows: UnsafePointer<UInt32>, tokens: Int, width: Int) {
-        let block = Int(LISTED_ROWS), group = Int(LISTED_TOKENS)
-        let blocks = (width + block - 1) / block, groups = (tokens + group - 1) / group
-        order.reserve(blocks * groups * group)
-        starts.reserve(blocks * groups + 1)
-        // As much as lists without a zero would take; memory that is never written costs nothing.
-        offsets.reserve(blocks * block * groups * group)
-        values.reserve(blocks * block * groups * group)
-        counts.reserve(tokens)
-        sums.reserve((tokens + 1) * 2 * Int(ENCODE_FEATURES))
-        var lists = memory
-        kernel_encode_list(x, rows, tokens, width, counts.base, &lists)
-    }
-
-    func encode(_ tokens: Int, _ encoder: borrowing PackedEncoder, _ index: Int, _ floor: Float, _ stream: inout encode_stream) {
-        var lists = memory, panel = encoder.panel(index)
-        guard index + 1 < encoder.panels else {
-            return kernel_encode_listed(&lists, tokens, encoder.width, &panel, nil, floor, sums.base, &stream)
-        }
-        var next = encoder.panel(index + 1)
-        kernel_encode_listed(&lists, tokens, encoder.width, &panel, &next, floor, sums.base, &stream)
+    /// Where codes let a quarter of the features through, they cost more than they save; they are tried again later.
+    private mutating func prefersSinglePrecision() -> Bool {
+        guard singlePrecisionTiles > 0 else { return false }
+        singlePrecisionTiles -= 1
+        return true
     }
 }
 

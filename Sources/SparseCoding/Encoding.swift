@@ -32,14 +32,12 @@ extension SparseAutoencoder {
         while first < x.rows {
             let isExploring = if case .topK = activation { scratch.floor == nil } else { false }
             let tokens = min(isExploring ? Int(ENCODE_TOKENS) : tileTokens, x.rows - first)
-            scratch.listsTokens = listsTokens(x.base + first * width, tokens * width, level)
             scratch.rows.reserve(tokens)
             for token in 0..<tokens { scratch.rows.base[token] = UInt32(first + token) }
             if case .topK(let k) = activation {
                 encodeTopK(k, x, tokens: tokens, into: &firings, &scratch, level)
             } else {
-                pack(x, tokens: tokens, &scratch)
-                scratch.run(encoder, tokens: tokens, floor: 0, level: level)
+                run(x, tokens: tokens, floor: 0, &scratch, level)
                 scale(scratch.features.base, scratch.values.base, scratch.offsets.base[tokens])
                 for token in 0..<tokens {
                     let (start, end) = (scratch.offsets.base[token], scratch.offsets.base[token + 1])
@@ -51,22 +49,14 @@ extension SparseAutoencoder {
         }
     }
 
-    /// Tokens that are multiplied with one panel after the other: as many as keep 800 kB, in the second-level cache.
+    /// Tokens that are multiplied with one panel after the other: as many as keep 400 kB, in the second-level cache.
     private var tileTokens: Int {
         let group = Int(ENCODE_TOKENS)
-        return min(max(200_000 / width / group, 1), 32) * group
+        return min(max(100_000 / width / group, 1), 32) * group
     }
 
-    /// Whether these activations are worth listing: ReLU neurons are mostly zeros, and a product over the others costs
-    /// about 1.7 times as much for each as in the full product.
-    private func listsTokens(_ x: UnsafePointer<Float>, _ count: Int, _ level: Int32) -> Bool {
-        let isAsItIs = configuration.normalization == .none || configuration.normalization == .expectedAverage
-        return level >= 2 && isAsItIs && Double(kernel_count_nonzero(x, count)) < 0.5 * Double(count)
-    }
-
-    /// Packs the rows of `x` that `scratch.rows` names.
-    private func pack(_ x: borrowing Matrix, tokens: Int, _ scratch: inout EncoderScratch) {
-        if scratch.listsTokens { return scratch.list(x.base, tokens: tokens, width: width) }
+    /// The firings of the rows of `x` that the first `tokens` of `scratch.rows` name.
+    private func run(_ x: borrowing Matrix, tokens: Int, floor: Float, _ scratch: inout EncoderScratch, _ level: Int32) {
         scratch.shifts.reserve(tokens)
         scratch.scales.reserve(tokens)
         for token in 0..<tokens {
@@ -74,7 +64,7 @@ extension SparseAutoencoder {
             scratch.shifts.base[token] = change.shift
             scratch.scales.base[token] = change.scale
         }
-        scratch.pack(x.base, tokens: tokens, width: width)
+        scratch.run(encoder, x.base, count: tokens, floor: floor, level: level)
     }
 
     private func scale(_ features: UnsafePointer<UInt32>, _ values: UnsafeMutablePointer<Float>, _ count: Int) {
@@ -95,8 +85,7 @@ extension SparseAutoencoder {
         scratch.chosen = [Range<Int>](repeating: 0..<0, count: tokens)
         while !pending.isEmpty, let floor = floors.popLast() {
             for (place, token) in pending.enumerated() { scratch.rows.base[place] = firstRow + UInt32(token) }
-            pack(x, tokens: pending.count, &scratch)
-            scratch.run(encoder, tokens: pending.count, floor: floor, level: level)
+            run(x, tokens: pending.count, floor: floor, &scratch, level)
             var short: [Int] = []
             for (place, token) in pending.enumerated() {
                 let start = scratch.offsets.base[place], count = scratch.offsets.base[place + 1] - start

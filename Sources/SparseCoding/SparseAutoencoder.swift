@@ -127,9 +127,8 @@ public final class SparseAutoencoder: Sendable {
 
     /// The cosine between each feature's encoder column and decoder row; 0 where either is zero.
     public func encoderDecoderCosines() -> [Float] {
-        var column = [Float](repeating: 0, count: width)
-        return (0..<features).map { feature in
-            encoder.copyColumn(feature, into: &column)
+        (0..<features).map { feature in
+            let column = encoder.row(feature)
             var mean = 0.0, squares = 0.0
             kernel_row_moments(column, width, 0, &mean, &squares)
             let inner = kernel_dot(column, decoder.base + feature * width, width)

@@ -62,7 +62,8 @@ final class AddedTokenFinder: Sendable {
 
     /// Nil when there is nothing to find.
     /// - Parameter patterns: what each of `tokens` looks like in the text.
-    init?(_ tokens: [AddedToken], patterns: [[UInt8]]) {
+    /// - Throws: for two that look alike once normalized: which of them the library finds is not determined.
+    init?(_ tokens: [AddedToken], patterns: [[UInt8]]) throws(MonosemeError) {
         guard patterns.contains(where: { !$0.isEmpty }) else { return nil }
         self.tokens = tokens
         let most = 1 + patterns.reduce(0) { $0 + $1.count }
@@ -83,7 +84,11 @@ final class AddedTokenFinder: Sendable {
                 }
                 node = nodes.base[slot]
             }
-            if ends.base[Int(node)] < 0 { ends.base[Int(node)] = Int32(index) } // of two that look alike the first is found
+            guard ends.base[Int(node)] < 0 else {
+                let both = [ends.base[Int(node)], Int32(index)].map { quoted(String(decoding: tokens[Int($0)].content, as: UTF8.self)) }
+                throw MonosemeError("added_tokens: \(both[0]) and \(both[1]) are the same after normalization")
+            }
+            ends.base[Int(node)] = Int32(index)
         }
     }
 
@@ -107,12 +112,14 @@ final class AddedTokenFinder: Sendable {
                 matchStart > 0 && Self.classBefore(text, matchStart) & UInt8(UNICODE_WORD) != 0
                     || matchEnd < text.count && Self.classAfter(text, matchEnd).class & UInt8(UNICODE_WORD) != 0 { continue }
             if token.stripsLeft {
-                // Space that the token before has taken stays with it.
+                // Space that the token before has taken stays with it, and with it a token made of nothing else.
+                matchStart = max(matchStart, done)
                 while matchStart > done, Self.isSpace(Self.classBefore(text, matchStart)) { matchStart = Self.scalarStart(text, before: matchStart) }
             }
             if token.stripsRight {
                 while matchEnd < text.count, case let next = Self.classAfter(text, matchEnd), Self.isSpace(next.class) { matchEnd = next.end }
             }
+            guard matchStart < matchEnd else { continue }
             if done < matchStart { body(.text(.init(rebasing: text[done..<matchStart]))) }
             body(.token(token))
             // After a token that took the space up to here, an added token made of space is found within it all the same

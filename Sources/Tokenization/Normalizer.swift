@@ -47,7 +47,7 @@ struct Normalizer: Sendable {
         guard let start = text.baseAddress, !text.isEmpty else { return nil }
         switch step {
         case .nfc:
-            Unicode16.prepare
+            CharacterTables.prepare
             if kernel_nfc_stable_prefix(start, text.count) == text.count { return nil }
             return [UInt8](unsafeUninitializedCapacity: 3 * text.count) { out, count in count = kernel_nfc(start, text.count, out.baseAddress!) }
         case .prepend(let prefix): return prefix + text
@@ -68,8 +68,9 @@ struct Normalizer: Sendable {
     }
 }
 
-/// The character tables of the kernels.
-enum Unicode16 {
+/// The character tables of the kernels: letters and numbers of Unicode 16, and the older marks and compositions (Unicode 9)
+/// that the library's normalizer has, so that newer marks stay where they are as they do there.
+enum CharacterTables {
     /// Expands them, the first time it is read.
     static let prepare: Void = kernel_unicode_prepare()
 }

@@ -35,7 +35,7 @@ public final class Tokenizer: Sendable {
         guard file.bytes.count < 1 << 30 else {
             throw MonosemeError("\(quoted(path, limit: 400)) has \(file.bytes.count) bytes, which is no tokenizer")
         }
-        Unicode16.prepare
+        CharacterTables.prepare
         do throws(MonosemeError) {
             let text = try FileText(file.bytes)
             guard text.rest.object != nil else { throw MonosemeError("is \(text.rest.kind), not an object") }
@@ -52,11 +52,9 @@ public final class Tokenizer: Sendable {
             vocabularySize = max(vocabulary.size, 1 + Int(added.map(\.id).max() ?? 0))
             postProcessor = try PostProcessor(text.rest["post_processor"], size: vocabularySize)
             addedContents = .init(uniqueKeysWithValues: added.map { ($0.id, $0.content) })
-            // Of two that look alike the special one is found, then the earlier.
-            let ordered = added.filter(\.isSpecial) + added.filter { !$0.isSpecial }
-            let raw = ordered.filter { !$0.isNormalized }, normalized = ordered.filter(\.isNormalized)
-            rawFinder = AddedTokenFinder(raw, patterns: raw.map(\.content))
-            normalizedFinder = AddedTokenFinder(normalized, patterns: normalized.map { [normalizer] in normalizer.normalized($0.content) })
+            let raw = added.filter { !$0.isNormalized }, normalized = added.filter(\.isNormalized)
+            rawFinder = try AddedTokenFinder(raw, patterns: raw.map(\.content))
+            normalizedFinder = try AddedTokenFinder(normalized, patterns: normalized.map { [normalizer] in normalizer.normalized($0.content) })
             beginningOfSequence = postProcessor.prefix.first ?? ["<|begin_of_text|>", "<|endoftext|>", "<s>", "<bos>"].lazy
                 .compactMap { name in added.first { $0.isSpecial && $0.content == Array(name.utf8) }?.id }.first
             wholeWords = ignoresMerges ? Self.wholeWords(vocabulary) : nil

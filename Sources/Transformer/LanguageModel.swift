@@ -2,7 +2,9 @@ public import Numerics
 
 /// A transformer that runs over contexts of token ids on one core; any number of threads may call it at once.
 ///
-/// Activations are the raw ones of the Hugging Face weights (TransformerLens's `from_pretrained_no_processing`).
+/// Activations are the raw ones of the Hugging Face weights (TransformerLens's `from_pretrained_no_processing`). The same
+/// batch gives the same bits on any thread; the same context in another batch may differ in the last ones, because BLAS
+/// orders its sums by shape.
 public protocol LanguageModel: Sendable {
     /// The last component of the folder it was loaded from.
     var name: String { get }

@@ -128,6 +128,9 @@ struct ModelFolder {
         guard tensor.shape == shape else {
             throw problem("tensor \(quoted(name)) has shape \(tensor.shape) where config.json makes it \(shape)")
         }
+        guard [.f16, .bf16, .f32, .f64].contains(tensor.dtype) else {
+            throw problem("tensor \(quoted(name)) holds \(tensor.dtype.rawValue), which is not supported", hint: "quantised weights must be converted to F32, F16 or BF16")
+        }
         let weight: Weight
         do { weight = Weight(try tensor.matrix()) } catch let error as MonosemeError { throw problem(error.message, hint: error.hint) }
         guard weight.isFinite else { throw problem("tensor \(quoted(name)) holds NaN or infinite numbers", hint: "the training run or the copy failed: use other weights") }

@@ -1,5 +1,8 @@
 import Kernels
+import Numerics
 import Testing
+
+@testable import SparseCoding
 
 /// The kernels of the encoder against loops of the plainest kind.
 @Suite struct EncodeKernelTests {
@@ -12,63 +15,79 @@ import Testing
     static let sizes = [(1, 1), (5, 3), (11, 16), (12, 17), (13, 64), (24, 31), (50, 100), (25, 512)]
         .flatMap { [Size(tokens: $0.0, width: $0.1, isGated: false), Size(tokens: $0.0, width: $0.1, isGated: true)] }
 
-    @Test(arguments: sizes)
-    func `every level writes what one chain of fused multiply-adds gives`(size: Size) {
+    /// The order of summation that defines an activation: four accumulators of 16 lanes in turn, then halves.
+    static func product(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Float {
+        var lanes = [Float](repeating: 0, count: 64)
+        for (k, (x, y)) in zip(a, b).enumerated() { lanes[k % 64].addProduct(x, y) }
+        for i in 0..<16 {
+            let first = lanes[i] + lanes[i + 16], second = lanes[i + 32] + lanes[i + 48]
+            lanes[i] = first + second
+        }
+        for half in [8, 4, 2, 1] { for i in 0..<half { lanes[i] += lanes[i + half] } }
+        return lanes[0]
+    }
+
+    @Test(arguments: sizes, [Float(0.05), 1.2])
+    func `every level writes the firings of the plain loop`(size: Size, floor: Float) {
         var random = SeededGenerator(UInt64(size.tokens * 1000 + size.width))
         let (tokens, width, panelWidth) = (size.tokens, size.width, Int(ENCODE_FEATURES))
-        let x = random.floats(tokens * width), weights = random.floats(width * panelWidth)
+        let x = random.floats(tokens * width), rows = random.floats(width * panelWidth)
         let bias = random.floats(panelWidth, 0.5), threshold = random.floats(panelWidth, 0.5)
         let gain = random.floats(panelWidth, 2), offset = random.floats(panelWidth, 0.5)
-        let floor: Float = 0.05
 
-        var expected: [(token: UInt32, feature: UInt32, value: Float)] = []
+        var expected: [Firing] = []
         for token in 0..<tokens {
             for j in 0..<panelWidth {
-                var product: Float = 0
-                for k in 0..<width { product.addProduct(x[token * width + k], weights[k * panelWidth + j]) }
+                let product = Self.product(x[token * width..<(token + 1) * width], rows[j * width..<(j + 1) * width])
                 let pre = product + bias[j]
                 guard pre > threshold[j], pre > floor else { continue }
                 let value = size.isGated ? offset[j].addingProduct(product, gain[j]) : pre
-                if value > 0 { expected.append((UInt32(token), UInt32(64 + j), value)) }
+                if value > 0 { expected.append(Firing(token: UInt32(token), feature: UInt32(64 + j), value: value)) }
             }
         }
-
         for level in 0...kernel_encode_best() {
-            let found = run(level, x, tokens, width, weights, bias, threshold, floor, size.isGated ? gain : nil, offset)
+            let found = run(level, x, tokens, width, rows, [bias, threshold, gain, offset], isGated: size.isGated, floor)
             // Without fused multiply-add the plain loop may round otherwise; which features fire is the same here.
-            #expect(found.map(\.token) == expected.map(\.token))
-            #expect(found.map(\.feature) == expected.map(\.feature))
-            if level > 0 { #expect(found.map(\.value) == expected.map(\.value)) }
+            if level > 0 { #expect(found == expected, "level \(level)") }
+            #expect(found.map(\.feature) == expected.map(\.feature) && found.map(\.token) == expected.map(\.token))
             for (a, b) in zip(found, expected) { #expect(abs(a.value - b.value) <= 2e-5) }
         }
     }
 
+    struct Firing: Equatable {
+        let token, feature: UInt32
+        let value: Float
+    }
+
     func run(
-        _ level: Int32, _ x: [Float], _ tokens: Int, _ width: Int, _ weights: [Float], _ bias: [Float], _ threshold: [Float], _ floor: Float,
-        _ gain: [Float]?, _ offset: [Float]
-    ) -> [(token: UInt32, feature: UInt32, value: Float)] {
-        let group = Int(ENCODE_TOKENS), room = tokens * Int(ENCODE_FEATURES) + 16
-        let packed = UnsafeMutablePointer<Float>.allocate(capacity: (tokens + group) * width)
-        let aligned = UnsafeMutableRawPointer.allocate(byteCount: weights.count * 4, alignment: 64).bindMemory(to: Float.self, capacity: weights.count)
-        aligned.update(from: weights, count: weights.count)
+        _ level: Int32, _ x: [Float], _ count: Int, _ width: Int, _ rows: [Float], _ numbers: [[Float]], isGated: Bool, _ floor: Float
+    ) -> [Firing] {
+        let group = Int(ENCODE_TOKENS), panelWidth = Int(ENCODE_FEATURES), room = count * panelWidth + 16
+        let padded = (count + group - 1) / group * group, stride = (width + 15) / 16 * 16, quads = (width + 3) / 4
+        let panelRows = Matrix(rows: panelWidth, columns: stride), columns = Matrix(rows: width, columns: panelWidth)
+        let parameters = Matrix(rows: Int(ENCODE_PARAMETERS), columns: panelWidth)
+        let codes = UnsafeMutableRawPointer.allocate(byteCount: quads * 4 * panelWidth, alignment: 64).bindMemory(to: Int8.self, capacity: quads * 4 * panelWidth)
+        codes.initialize(repeating: 0, count: quads * 4 * panelWidth)
+        for j in 0..<panelWidth {
+            for k in 0..<width { panelRows[j, k] = rows[j * width + k]; columns[k, j] = rows[j * width + k] }
+            for (name, values) in zip([ENCODE_BIAS, ENCODE_THRESHOLD, ENCODE_GAIN, ENCODE_OFFSET], numbers) { parameters[name, j] = values[j] }
+            kernel_encode_code(panelRows.base + j * stride, width, codes, parameters.base, UInt32(j))
+        }
+        let activations = Matrix(rows: count, columns: stride), packed = Matrix(rows: padded, columns: width), scalars = Matrix(rows: 4, columns: padded)
+        let tokenCodes = UnsafeMutablePointer<UInt8>.allocate(capacity: padded * quads * 4)
         let token = UnsafeMutablePointer<UInt32>.allocate(capacity: room), feature = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
         let value = UnsafeMutablePointer<Float>.allocate(capacity: room)
-        defer { packed.deallocate(); aligned.deallocate(); token.deallocate(); feature.deallocate(); value.deallocate() }
-        kernel_encode_pack(x, (0..<tokens).map(UInt32.init), tokens, width, [Float](repeating: 0, count: tokens), [Float](repeating: 1, count: tokens), packed)
+        defer { codes.deallocate(); tokenCodes.deallocate(); token.deallocate(); feature.deallocate(); value.deallocate() }
+        var tokens = encode_tokens(
+            count: count, width: width, stride: stride, rows: activations.base, packed: packed.base, codes: tokenCodes, scalars: scalars.base)
+        kernel_encode_prepare(
+            &tokens, x, (0..<count).map(UInt32.init), [Float](repeating: 0, count: count), [Float](repeating: 1, count: count))
+        var panel = encode_panel(
+            rows: panelRows.base, weights: columns.base, codes: codes, parameters: parameters.base, gated: isGated ? 1 : 0, feature: 64)
         var stream = encode_stream(token: token, feature: feature, value: value, count: 0)
-        bias.withUnsafeBufferPointer { bias in
-            threshold.withUnsafeBufferPointer { threshold in
-                offset.withUnsafeBufferPointer { offset in
-                    (gain ?? []).withUnsafeBufferPointer { gains in
-                        var panel = encode_panel(
-                            weights: aligned, bias: bias.baseAddress, threshold: threshold.baseAddress, gain: gain == nil ? nil : gains.baseAddress,
-                            offset: offset.baseAddress, feature: 64)
-                        kernel_encode(level, packed, tokens, width, &panel, floor, &stream)
-                    }
-                }
-            }
-        }
-        return (0..<stream.count).map { (token[$0], feature[$0], value[$0]) }
+        let candidates = kernel_encode(level, &tokens, &panel, floor, &stream)
+        #expect(candidates >= stream.count)
+        return (0..<stream.count).map { Firing(token: token[$0], feature: feature[$0], value: value[$0]) }
     }
 
     @Test(arguments: [(1, 1), (16, 1), (16, 16), (17, 4), (100, 33), (1000, 32), (5, 9)])

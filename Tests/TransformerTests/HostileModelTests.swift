@@ -64,6 +64,17 @@ struct Spoilt: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test func `weights that are not floating-point numbers are refused`() throws {
+        try withTemporaryFolder { folder in
+            _ = try TinyModel.gpt2().load(in: folder)
+            let path = folder.appending(path: "model.safetensors")
+            let bytes = try Data(contentsOf: path)
+            let header = String(decoding: bytes.prefix(8 + Int(bytes[0]) + 256 * Int(bytes[1])).dropFirst(8), as: UTF8.self)
+            try (bytes.prefix(8) + Data(header.replacingOccurrences(of: "F32", with: "I32").utf8) + bytes.dropFirst(8 + header.utf8.count)).write(to: path)
+            #expect { _ = try loadLanguageModel(folder: folder.path) } throws: { "\($0)".contains(#""transformer.wte.weight" holds I32"#) }
+        }
+    }
+
     @Test func `a folder without a model is named`() throws {
         try withTemporaryFolder { folder in
             #expect { _ = try loadLanguageModel(folder: folder.path + "/none") } throws: { "\($0)".contains("there is no folder") }

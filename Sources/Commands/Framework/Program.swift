@@ -40,6 +40,8 @@ struct Program: Sendable {
     /// Exit status: 0 done, or the reader of the output has gone; 1 failed; 2 the command line was not understood.
     func run(_ words: [String]) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
+        // A limit on file size (ulimit -f) then fails the write, which we can explain, instead of ending us.
+        signal(SIGXFSZ, SIG_IGN)
         occupyStandardDescriptors()
         return run(
             words, environment: .process, output: .standardOutput(), errors: .standardError(),

@@ -1,0 +1,86 @@
+import Diagnostics
+import FeatureCatalogue
+import Formats
+import Glibc
+import Ingestion
+import Publishing
+
+/// `monoseme demo`: the main job on the fixtures, then a tour of answers.
+enum Demo: Command {
+    static let fixtures = Option<String>("--fixtures", value: "DIR", default: "Fixtures", help: "Where the demonstration's model, autoencoders and corpus are")
+    static let threads = Option<Int?>("--threads", value: "N", in: 1...256, help: "Threads (default: one a processor)")
+
+    static let declaration = Declaration(
+        "demo", summary: "catalogue the demonstration dictionaries and take a tour",
+        discussion: """
+            Runs a one-layer transformer and two dictionaries of its 512 neurons, A/0 with 512 features and A/1 with 4,096, over a small corpus in twenty \
+            topics, and then asks the catalogue what is in it. Run it again and only the tour is left to do.
+            """,
+        parameters: [fixtures, threads], examples: [("monoseme demo", "In a clone of the repository")])
+
+    static func run(_ invocation: Invocation) throws {
+        let folder = invocation[fixtures], path = invocation[Shared.catalogue]
+        guard kind(of: folder + "/model-A") == .folder else {
+            throw MonosemeError("there are no fixtures at \(quoted(folder, limit: 400))", hint: "run this in a clone of the repository, or say where they are with --fixtures DIR")
+        }
+        let names = try ["A/0", "A/1"].map { try DictionaryName(parsing: $0) }
+        var request = IngestionRequest(modelFolder: folder + "/model-A", autoencoders: [(folder + "/sae-A-0", names[0]), (folder + "/sae-A-1", names[1])],
+                                       corpus: CorpusOptions(paths: [folder + "/corpus.jsonl"]), catalogue: path)
+        request.threads = invocation[threads] ?? Ingest.processors
+        try ingestReporting(request, invocation)
+        try invocation.output.flush()
+        try tour(Catalogue(path: path, for: .reading), names, invocation)
+    }
+
+    private static func tour(_ catalogue: Catalogue, _ names: [DictionaryName], _ invocation: Invocation) throws {
+        let small = try catalogue.run(of: names[0]), large = try catalogue.run(of: names[1])
+        try step("What is there?", "monoseme dictionaries", invocation)
+        try Dictionaries.run(invocation.asking([]))
+
+        // The topic that some feature detects best, base64 before others where it is detected well.
+        let topics = try catalogue.topics(of: large.corpus)
+        var best: [(topic: Topic, rate: TopicRate)] = []
+        for topic in topics {
+            if let rate = try catalogue.topicRates(of: topic, in: large, by: .f1, documentsMinimum: min(3, max(1, topic.documents))).first { best.append((topic, rate)) }
+        }
+        best.sort { ($0.rate.detector?.f1 ?? 0, $1.topic.name) > ($1.rate.detector?.f1 ?? 0, $0.topic.name) }
+        guard let strongest = best.first(where: { $0.topic.name.lowercased().contains("base64") && ($0.rate.detector?.f1 ?? 0) > 0.5 }) ?? best.first else { return }
+
+        try step("Which features mark \(strongest.topic.name)?", "monoseme topics --topic \(strongest.topic.name) --in \(names[1]) -k 5", invocation)
+        try Topics.run(invocation.asking(["--topic", strongest.topic.name, "--in", names[1].description, "-k", "5"], Topics.declaration))
+
+        let feature = strongest.rate.feature
+        try step("What is \(feature)?", "monoseme show \(feature) --examples 5 --samples 0", invocation)
+        try Show.run(invocation.asking([feature.description, "--examples", "5", "--samples", "0"], Show.declaration))
+
+        // The coarse feature that points most nearly the same way, and where it went.
+        let direction = try catalogue.decoder(of: feature.index, in: large.dictionary)
+        if let coarse = try catalogue.nearest(to: direction, in: small.dictionary, k: 1).first {
+            let name = FeatureName(dictionary: names[0], index: coarse.feature)
+            try step("Its nearest in the small dictionary is \(name). Where did that go in the large one?", "monoseme near \(name) --in \(names[1]) -k 5", invocation)
+            try Near.run(invocation.asking([name.description, "--in", names[1].description, "-k", "5"], Near.declaration))
+        }
+
+        try step("Which features tell each topic best?", "monoseme sql \"SELECT topic, feature, max(f1) …\"", invocation)
+        var table = Table([Column("topic"), Column("feature"), Column("F1"), Column("lift"), Column("top token"), Column("", isFlexible: true)])
+        for (topic, rate) in best {
+            let overview = try catalogue.overview(of: rate.feature.index, in: large.dictionary)
+            table.append([.text(topic.name), .text(rate.feature.description), Cell(rate.detector?.f1, .fixed(2)), .real(rate.lift, .significant(3)), .token(overview.topToken),
+                          .text(bar(rate.detector?.f1 ?? 0, width: 20))])
+        }
+        try table.write(to: invocation.output, format: .table, terminal: invocation.terminal)
+        try invocation.print("\nYour turn: monoseme --help lists the commands; the catalogue is \(quoted(invocation[Shared.catalogue], limit: 400)).")
+    }
+
+    private static func step(_ question: String, _ command: String, _ invocation: Invocation) throws {
+        try invocation.print("\n" + invocation.style.bold(question) + "\n" + invocation.style.dim("$ " + command))
+    }
+}
+
+extension Invocation {
+    /// The same invocation with the words of another command line: what a tour runs is what it shows.
+    func asking(_ words: [String], _ declaration: Declaration = Dictionaries.declaration) throws -> Invocation {
+        let values = try parse(["--catalogue", self[Shared.catalogue]] + words, parameters: declaration.parameters + Shared.global, environment: environment)
+        return Invocation(values: values, output: output, errors: errors, terminal: terminal, errorTerminal: errorTerminal, environment: environment)
+    }
+}

@@ -1,0 +1,117 @@
+import Diagnostics
+import SQLite
+
+/// Reads windows of a corpus as tokens and text, with what it has read kept at hand.
+public final class CorpusText {
+    private let catalogue: Catalogue
+    public let corpus: Corpus
+    public let documents: DocumentTable
+    private var spellings: [Int32: [UInt8]] = [:]
+    private var blocks: [Int: [Int32]] = [:]
+    /// First positions of the blocks, ascending.
+    private let blockStarts: [Int]
+    private static let blocksKept = 64
+
+    public init(_ catalogue: Catalogue, corpus id: Int) throws {
+        self.catalogue = catalogue
+        corpus = try catalogue.corpus(id)
+        documents = try catalogue.documentTable(of: id)
+        blockStarts = try catalogue.connection.rows("SELECT first_position FROM token_block WHERE corpus_id = ? ORDER BY first_position", .init(id)) { $0.integer(0) }
+    }
+
+    /// The token and up to `window` on either side that lie in its document.
+    public func window(around position: Int, _ window: Int) throws -> TokenWindow {
+        let document = documents.index(of: position)
+        let bounds = documents.starts[document]..<documents.starts[document] + documents.lengths[document]
+        let range = max(bounds.lowerBound, position - window)..<min(bounds.upperBound, position + window + 1)
+        let ids = try tokens(at: range)
+        return TokenWindow(firstPosition: range.lowerBound, focus: position - range.lowerBound, tokens: ids, spellings: try ids.map { try bytes(of: $0) }, documentIndex: document)
+    }
+
+    public func tokens(at range: Range<Int>) throws -> [Int32] {
+        var ids: [Int32] = []
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let place = (blockStarts.firstIndex { $0 > position } ?? blockStarts.count) - 1
+            guard place >= 0 else { break }
+            let start = blockStarts[place]
+            if blocks[start] == nil {
+                if blocks.count >= CorpusText.blocksKept { blocks.removeAll(keepingCapacity: true) }
+                let end = place + 1 < blockStarts.count ? blockStarts[place + 1] : corpus.tokens
+                blocks[start] = try catalogue.tokens(of: corpus.id, at: start..<max(end, start + 1))
+            }
+            let block = blocks[start]!
+            let part = position - start..<min(block.count, range.upperBound - start)
+            guard !part.isEmpty else { break }
+            ids.append(contentsOf: block[part])
+            position += part.count
+        }
+        return ids
+    }
+
+    /// The bytes of a token.
+    public func bytes(of token: Int32) throws -> [UInt8] {
+        if let known = spellings[token] { return known }
+        let bytes = try catalogue.bytes(ofToken: Int(token), tokenizer: corpus.tokenizer)
+        spellings[token] = bytes
+        return bytes
+    }
+}
+
+/// Some tokens in a row, one of them in focus.
+public struct TokenWindow: Sendable, Equatable {
+    public let firstPosition: Int
+    /// Place of the focus in `tokens`.
+    public let focus: Int
+    public let tokens: [Int32]
+    /// The bytes of each; a character may be spread over several.
+    public let spellings: [[UInt8]]
+    /// In the corpus's document table.
+    public let documentIndex: Int
+
+    /// The text in pieces of whole characters: each token's, but one that ends within a character takes in those that finish it.
+    /// `tokens` says which it is made of.
+    public var pieces: [(text: String, tokens: Range<Int>)] {
+        var pieces: [(text: String, tokens: Range<Int>)] = []
+        var pending: [UInt8] = [], start = 0
+        for (place, bytes) in spellings.enumerated() {
+            pending += bytes
+            let isLast = place == spellings.count - 1
+            if isLast || !TokenWindow.endsWithinCharacter(pending) || place - start >= 3 {
+                pieces.append((String(decoding: pending, as: UTF8.self), start..<place + 1))
+                pending = []
+                start = place + 1
+            }
+        }
+        return pieces
+    }
+
+    public var text: String { String(decoding: spellings.joined(), as: UTF8.self) }
+
+    /// Before the focus, the focus, and after it; a character that lies across an edge goes to the focus.
+    public var parts: (before: String, focus: String, after: String) {
+        let all = Array(spellings.joined())
+        var low = spellings[..<focus].reduce(0) { $0 + $1.count }
+        var high = low + spellings[focus].count
+        while low > 0, low < all.count, all[low] & 0xc0 == 0x80 { low -= 1 }
+        while high < all.count, all[high] & 0xc0 == 0x80 { high += 1 }
+        func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+        // The window may begin or end within a character, of which there is nothing to show.
+        let start = min(low, all.firstIndex { $0 & 0xc0 != 0x80 } ?? 0)
+        var end = all.count
+        if high < end, TokenWindow.endsWithinCharacter(all) {
+            repeat { end -= 1 } while end > high && all[end] & 0xc0 == 0x80
+        }
+        return (text(all[start..<low]), text(all[low..<high]), text(all[high..<end]))
+    }
+
+    private static func endsWithinCharacter(_ bytes: [UInt8]) -> Bool {
+        for back in 1...3 where back <= bytes.count {
+            let byte = bytes[bytes.count - back]
+            if byte & 0xc0 == 0x80 { continue }
+            let length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+            return length > back
+        }
+        return false
+    }
+}

@@ -1,0 +1,101 @@
+import Diagnostics
+import SQLite
+
+/// One row of the view `feature_overview`.
+public struct FeatureOverview: Sendable, Equatable {
+    public let name: FeatureName
+    public let label: String?
+    public let status: FeatureStatus
+    public let firings: Int
+    /// Of the run.
+    public let tokens: Int
+    /// `firings` / `tokens`; `nil` before the first segment.
+    public let density: Double?
+    public let documents: Int
+    public let maximum: Double
+    public let meanWhenActive: Double?
+    /// The token with most of the activation; `nil` for a dead feature or an unfinished run.
+    public let topToken: String?
+    /// The token whose logit it raises most.
+    public let topLogitToken: String?
+    /// Of the file's decoder row, before it was folded into the activations.
+    public let decoderNorm: Double
+    /// The factor from the file's own activations to the catalogue's.
+    public let activationScale: Double
+    public let encoderDecoderCosine: Double?
+}
+
+/// What can be said of a feature from how often it fired.
+public enum FeatureStatus: String, Sendable, CaseIterable {
+    case alive
+    /// No firing in the tokens seen.
+    case dead
+    /// Fires on more than a tenth of all tokens.
+    case dense
+    /// Density below 10⁻⁶, on at least 10⁸ tokens (methods of Towards Monosemanticity, appendix).
+    case ultralow
+    /// Fewer than 10 firings: too few to tell an ordinary rare feature from an ultralow one.
+    case insufficient
+}
+
+/// Orders in which features can be listed; each has the feature's index as its last word.
+public enum FeatureOrder: String, Sendable, CaseIterable {
+    case index, density, max, mean, documents, label, lift
+
+    fileprivate var sql: String {
+        switch self {
+        case .index: "f.feature_index"
+        case .density: "f.firings DESC, f.feature_index"
+        case .max: "f.maximum DESC, f.feature_index"
+        case .mean: "f.mean_when_active DESC NULLS LAST, f.feature_index"
+        case .documents: "f.documents DESC, f.feature_index"
+        case .label: "f.label IS NULL, f.label, f.feature_index"
+        case .lift: "t.lift DESC, f.feature_index"
+        }
+    }
+}
+
+private let overviewColumns = """
+    f.feature_index, f.label, f.status, f.firings, f.tokens, f.density, f.documents, f.maximum, f.mean_when_active, f.top_token, f.top_logit_token, \
+    f.decoder_norm, f.activation_scale, f.encoder_decoder_cosine
+    """
+
+extension Catalogue {
+    public func overview(of feature: Int, in dictionary: FeatureDictionary) throws -> FeatureOverview {
+        let row = try connection.first("SELECT \(overviewColumns) FROM feature_overview AS f WHERE f.feature_id = ?", .init(dictionary.featureID(feature))) { try overview($0, dictionary.name) }
+        guard let row else {
+            throw MonosemeError("dictionary \"\(dictionary.name)\" in \(quoted(path, limit: 400)) has not been run over any corpus", hint: "run monoseme ingest again with the same arguments")
+        }
+        return row
+    }
+
+    /// Features of a dictionary in some order.
+    ///
+    /// - Parameters:
+    ///   - topic: only those that fire on it (by topic id).
+    ///   - limit: at most so many; `nil`: all.
+    public func overviews(of dictionary: FeatureDictionary, order: FeatureOrder, status: FeatureStatus? = nil, topic: Int? = nil, limit: Int? = nil,
+                          _ body: (FeatureOverview) throws -> Void) throws {
+        precondition(order != .lift || topic != nil)
+        var sql = "SELECT \(overviewColumns) FROM feature_overview AS f"
+        var values: [SQLiteValue] = []
+        if let topic {
+            sql += " JOIN topic_rate AS t ON t.feature_id = f.feature_id AND t.run_id = f.run_id AND t.topic_id = ?"
+            values.append(.init(topic))
+        }
+        sql += " WHERE f.feature_id >= ? AND f.feature_id < ?"
+        values += [.init(dictionary.featureID(0)), .init(dictionary.featureID(dictionary.features))]
+        if let status { sql += " AND f.status = ?"; values.append(.text(status.rawValue)) }
+        sql += " ORDER BY \(order.sql) LIMIT ?"
+        values.append(.init(limit ?? -1))
+        try connection.query(sql, values) { try body(try overview($0, dictionary.name)) }
+    }
+
+    private func overview(_ row: borrowing Statement, _ dictionary: DictionaryName) throws -> FeatureOverview {
+        FeatureOverview(
+            name: FeatureName(dictionary: dictionary, index: row.integer(0)), label: row.optionalText(1), status: FeatureStatus(rawValue: row.text(2)) ?? .alive,
+            firings: row.integer(3), tokens: row.integer(4), density: row.optionalReal(5), documents: row.integer(6), maximum: row.real(7),
+            meanWhenActive: row.optionalReal(8), topToken: row.optionalText(9), topLogitToken: row.optionalText(10), decoderNorm: row.real(11),
+            activationScale: row.real(12), encoderDecoderCosine: row.optionalReal(13))
+    }
+}

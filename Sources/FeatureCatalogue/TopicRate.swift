@@ -1,0 +1,87 @@
+import Glibc
+import SQLite
+
+/// How a feature fires on one topic: a row of the view `topic_rate`, and what follows from it.
+public struct TopicRate: Sendable, Equatable {
+    public let feature: FeatureName
+    public let topic: String
+    public let firings: Int
+    public let topicTokens: Int
+    /// Firings a token of the topic.
+    public let rate: Double
+    /// Of the feature's firings, the part on this topic.
+    public let share: Double
+    /// `rate` against the feature's rate over all tokens.
+    public let lift: Double
+    public let meanWhenActive: Double
+    public let maximum: Double
+    public let documentsFiring: Int
+    public let topicDocuments: Int
+    /// "Fires at least this strongly somewhere in the document" as a detector of the topic; `nil` in an unfinished run.
+    public let detector: TopicDetector?
+    /// z of the log-odds ratio of firing on the topic against elsewhere, with an informative Dirichlet prior of α₀ = 500
+    /// pseudo-tokens at the feature's overall rate (Monroe, Colaresi & Quinn 2008, eq. 22). A sort key, not a test: tokens
+    /// of one document are not independent.
+    public let logOdds: Double
+}
+
+/// What topics, or the features of a topic, can be ranked by.
+public enum TopicOrder: String, Sendable, CaseIterable {
+    case lift, logOdds = "log-odds", f1, firings, share
+
+    func key(_ rate: TopicRate) -> Double {
+        switch self {
+        case .lift: rate.lift
+        case .logOdds: rate.logOdds
+        case .f1: rate.detector?.f1 ?? 0
+        case .firings: Double(rate.firings)
+        case .share: rate.share
+        }
+    }
+}
+
+extension Catalogue {
+    /// The topics a feature fires on, the first in `order` first.
+    public func topicRates(of feature: Int, in run: Run, by order: TopicOrder) throws -> [TopicRate] {
+        try rates(run, "topic_id IN (SELECT id FROM topic WHERE corpus_id = ?) AND feature_id = ?", [.init(run.corpus), .init(run.dictionary.featureID(feature))], by: order)
+    }
+
+    /// The features that fire on a topic, the first in `order` first.
+    ///
+    /// - Parameter documentsMinimum: leave out features that fire in fewer of the topic's documents, which are all lift and no evidence.
+    public func topicRates(of topic: Topic, in run: Run, by order: TopicOrder, documentsMinimum: Int = 1) throws -> [TopicRate] {
+        try rates(run, "topic_id = ? AND documents_firing >= ?", [.init(topic.id), .init(documentsMinimum)], by: order)
+    }
+
+    private func rates(_ run: Run, _ condition: String, _ values: [SQLiteValue], by order: TopicOrder) throws -> [TopicRate] {
+        var rates: [TopicRate] = []
+        try connection.query("""
+            SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1
+            FROM topic_rate WHERE run_id = ? AND \(condition)
+            """, [.init(run.id)] + values) { row in
+            let firings = row.integer(2), topicTokens = row.integer(3), share = row.real(5)
+            let all = share > 0 ? Int((Double(firings) / share).rounded()) : firings
+            rates.append(TopicRate(
+                feature: FeatureName(dictionary: run.dictionary.name, index: row.integer(0)), topic: row.text(1), firings: firings, topicTokens: topicTokens,
+                rate: row.real(4), share: share, lift: row.real(6), meanWhenActive: row.real(7), maximum: row.real(8), documentsFiring: row.integer(9),
+                topicDocuments: row.integer(10),
+                detector: row.optionalReal(11).map { TopicDetector(threshold: Float($0), precision: row.real(12), recall: row.real(13), f1: row.real(14)) },
+                logOdds: logOddsZ(firings, of: topicTokens, all, of: run.tokens)))
+        }
+        // Equal keys (many features detect a topic perfectly): by lift, then by topic, then by feature.
+        return rates.sorted {
+            let (a, b) = (order.key($0), order.key($1))
+            return a != b ? a > b : $0.lift != $1.lift ? $0.lift > $1.lift : $0.topic != $1.topic ? $0.topic < $1.topic : $0.feature.index < $1.feature.index
+        }
+    }
+}
+
+/// z of the log-odds ratio between a topic (`firings` of `tokens`) and the rest of the corpus.
+func logOddsZ(_ firings: Int, of tokens: Int, _ allFirings: Int, of allTokens: Int) -> Double {
+    guard allTokens > 0, tokens < allTokens else { return 0 }
+    let prior = 500.0, share = Double(allFirings) / Double(allTokens), alpha = prior * share
+    func logOdds(_ y: Double, _ n: Double) -> Double { log((y + alpha) / (n + prior - y - alpha)) }
+    let (y, n) = (Double(firings), Double(tokens)), (rest, m) = (Double(allFirings - firings), Double(allTokens - tokens))
+    guard alpha > 0, n + prior - y - alpha > 0, m + prior - rest - alpha > 0 else { return 0 }
+    return (logOdds(y, n) - logOdds(rest, m)) / (1 / (y + alpha) + 1 / (rest + alpha)).squareRoot()
+}

@@ -1,0 +1,260 @@
+public import FeatureCatalogue
+
+/// Everything the catalogue knows about one feature: what `show` prints and an export holds.
+public struct FeatureReport: Sendable {
+    public struct Example: Sendable {
+        public let position: Int
+        public let activation: Float
+        public let window: TokenWindow
+        /// The activation of each token of the window; 0 where the feature is silent.
+        public let activations: [Float]
+        public let document: Document
+    }
+
+    /// Firings whose activation lies nearest to one of eleven centres, evenly spaced from 0 to the maximum (the intervals of
+    /// Towards Monosemanticity, appendix "Feature density and interpretability"), with a few drawn evenly at random.
+    public struct Interval: Sendable {
+        public let centre: Float
+        public let firings: Int
+        public let samples: [Example]
+    }
+
+    /// One of ten groups of equally many firings, by strength.
+    public struct Quantile: Sendable {
+        /// Activations in the group.
+        public let lowest: Float
+        public let highest: Float
+        public let firings: Int
+        public let samples: [Example]
+    }
+
+    public struct Token: Sendable {
+        public let id: Int
+        public let text: String
+        public let firings: Int
+        public let sum: Double
+    }
+
+    public struct Logit: Sendable {
+        public let id: Int
+        public let text: String
+        public let value: Double
+    }
+
+    public struct Neuron: Sendable {
+        public let index: Int
+        public let value: Double
+    }
+
+    public struct Neighbour: Sendable {
+        public let feature: FeatureName
+        public let cosine: Float
+        public let label: String?
+        public let density: Double?
+        public let topToken: String?
+    }
+
+    public var overview: FeatureOverview
+    public var dictionary: FeatureDictionary
+    /// Whether every firing is kept, or the strongest only.
+    public var keepTop: Int?
+    public var statistics: ActivationStatistics
+    public var labels: [Label]
+    public var tokens: [Token]
+    public var raisedLogits: [Logit]
+    public var loweredLogits: [Logit]
+    public var neuronsByWeight: [Neuron]
+    public var neuronsByCorrelation: [Neuron]
+    public var topics: [TopicRate]
+    public var examples: [Example]
+    public var intervals: [Interval]
+    public var quantiles: [Quantile]
+    public var neighbours: [Neighbour]
+}
+
+/// How much a report takes in.
+public struct ReportScope: Sendable {
+    public var examples = 10
+    /// Tokens on either side of a firing.
+    public var window = 12
+    /// From each interval and each quantile.
+    public var samples = 1
+    public var neighbours = 5
+    public var topics = 10
+    /// Activations in the units of the autoencoder's file, instead of f·‖d‖ for unit decoder rows.
+    public var isRaw = false
+
+    public init() {}
+}
+
+/// Makes reports of the features of one run.
+public final class Reporter {
+    public let catalogue: Catalogue
+    public let run: Run
+    public let text: CorpusText
+
+    /// The paper's number of intervals.
+    static let intervals = 11
+    static let quantiles = 10
+
+    public init(_ catalogue: Catalogue, _ run: Run) throws {
+        (self.catalogue, self.run) = (catalogue, run)
+        text = try CorpusText(catalogue, corpus: run.corpus)
+    }
+
+    public func report(on feature: Int, _ scope: ReportScope) throws -> FeatureReport {
+        let dictionary = run.dictionary, connection = catalogue.connection, id = dictionary.featureID(feature)
+        let overview = try catalogue.overview(of: feature, in: dictionary)
+        let scale = scope.isRaw ? Float(1 / overview.activationScale) : 1
+        var firings = try catalogue.firings(of: feature, in: run)
+        if scope.isRaw { for place in firings.values.indices { firings.values[place] *= scale } }
+        let activations = firings
+        let documentNames = DocumentCache(catalogue, run.corpus)
+        func example(_ place: Int) throws -> FeatureReport.Example {
+            let window = try text.window(around: activations.positions[place], scope.window)
+            return FeatureReport.Example(position: activations.positions[place], activation: activations.values[place], window: window,
+                                         activations: activations.activations(at: window.firstPosition..<window.firstPosition + window.tokens.count),
+                                         document: try documentNames.document(at: activations.positions[place], text.documents.starts[window.documentIndex]))
+        }
+        let name = FeatureName(dictionary: dictionary.name, index: feature)
+        return FeatureReport(
+            overview: scope.isRaw ? overview.scaled(by: Double(scale)) : overview, dictionary: dictionary, keepTop: run.keepTop,
+            statistics: scope.isRaw ? try catalogue.statistics(of: feature, in: run).scaled(by: Double(scale), histogramOf: firings.values) : try catalogue.statistics(of: feature, in: run), labels: try catalogue.labels(of: name),
+            tokens: try connection.rows("SELECT token, firings, sum FROM feature_token WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
+                FeatureReport.Token(id: $0.integer(0), text: try spelling($0.integer(0)), firings: $0.integer(1), sum: $0.real(2))
+            },
+            raisedLogits: try logits("rank > 0 ORDER BY rank", id), loweredLogits: try logits("rank < 0 ORDER BY rank DESC", id),
+            neuronsByWeight: try neurons("weight", id), neuronsByCorrelation: try neurons("correlation", id),
+            topics: try catalogue.topicRates(of: feature, in: run, by: .firings).prefix(scope.topics).map { scope.isRaw ? $0.scaled(by: Double(scale)) : $0 },
+            examples: try examplePlaces(firings, id, scope.examples).map(example),
+            intervals: try intervals(firings, scope.samples, example), quantiles: try quantiles(firings, scope.samples, example),
+            neighbours: try scope.neighbours == 0 ? [] : neighbours(of: feature, scope.neighbours))
+    }
+
+    private func spelling(_ token: Int) throws -> String { String(decoding: try text.bytes(of: Int32(token)), as: UTF8.self) }
+
+    private func logits(_ clause: String, _ id: Int) throws -> [FeatureReport.Logit] {
+        try catalogue.connection.rows("SELECT token, value FROM feature_logit WHERE feature_id = ? AND \(clause)", .init(id)) {
+            FeatureReport.Logit(id: $0.integer(0), text: try spelling($0.integer(0)), value: $0.real(1))
+        }
+    }
+
+    private func neurons(_ basis: String, _ id: Int) throws -> [FeatureReport.Neuron] {
+        try catalogue.connection.rows("SELECT neuron, value FROM feature_neuron WHERE run_id = ? AND feature_id = ? AND basis = ? ORDER BY rank", .init(run.id), .init(id), .text(basis)) {
+            FeatureReport.Neuron(index: $0.integer(0), value: $0.real(1))
+        }
+    }
+
+    private func neighbours(of feature: Int, _ k: Int) throws -> [FeatureReport.Neighbour] {
+        let query = try catalogue.decoder(of: feature, in: run.dictionary)
+        guard query.contains(where: { $0 != 0 }) else { return [] }
+        return try catalogue.nearest(to: query, in: run.dictionary, k: k, excluding: feature).map { try catalogue.describe($0, in: run.dictionary) }
+    }
+
+    // MARK: Examples
+
+    /// Places in `firings` of the examples: those chosen at the end of the ingest, and past them the strongest others.
+    private func examplePlaces(_ firings: PostingList, _ id: Int, _ count: Int) throws -> [Int] {
+        let chosen = try catalogue.connection.rows("SELECT position FROM feature_example WHERE run_id = ? AND feature_id = ? ORDER BY rank LIMIT ?", .init(run.id), .init(id), .init(count)) {
+            $0.integer(0)
+        }.compactMap { firings.place(of: $0) }
+        let isUnfinished = chosen.isEmpty && !firings.isEmpty
+        guard chosen.count < count, isUnfinished || chosen.count >= 20 else { return chosen }
+        let taken = Set(chosen)
+        let others = firings.values.indices.lazy.filter { !taken.contains($0) }.sorted { firings.values[$0] == firings.values[$1] ? $0 < $1 : firings.values[$0] > firings.values[$1] }
+        return chosen + others.prefix(count - chosen.count)
+    }
+
+    private func intervals(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Interval] {
+        guard let maximum = firings.values.max() else { return [] }
+        let last = Float(Reporter.intervals - 1)
+        var members = [[Int]](repeating: [], count: Reporter.intervals)
+        for (place, value) in firings.values.enumerated() {
+            // The nearest centre; half-way goes to the lower.
+            let scaled = value / maximum * last
+            members[min(Reporter.intervals - 1, max(0, Int((scaled - 0.5).rounded(.up))))].append(place)
+        }
+        return try members.enumerated().map { interval, places in
+            FeatureReport.Interval(centre: maximum * Float(interval) / last, firings: places.count, samples: try drawn(samples, of: places, firings).map(example))
+        }
+    }
+
+    private func quantiles(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Quantile] {
+        let order = firings.values.indices.sorted { firings.values[$0] == firings.values[$1] ? $0 < $1 : firings.values[$0] < firings.values[$1] }
+        let groups = min(Reporter.quantiles, order.count)
+        return try (0..<groups).map { group in
+            let places = order[(group * order.count / groups)..<((group + 1) * order.count / groups)]
+            return FeatureReport.Quantile(lowest: firings.values[places.first!], highest: firings.values[places.last!], firings: places.count,
+                                          samples: try drawn(samples, of: Array(places), firings).map(example))
+        }
+    }
+
+    /// The `count` members with the smallest hash of their position: as good as drawn at random, and the same every time.
+    private func drawn(_ count: Int, of places: [Int], _ firings: PostingList) -> [Int] {
+        var best: [(hash: UInt64, place: Int)] = []
+        for place in places {
+            let hash = Reporter.hash(UInt64(firings.positions[place]))
+            if best.count == count, count == 0 || hash >= best[count - 1].hash { continue }
+            best.insert((hash, place), at: best.firstIndex { $0.hash > hash } ?? best.count)
+            if best.count > count { best.removeLast() }
+        }
+        return best.map(\.place)
+    }
+
+    /// A fixed permutation of the 64-bit numbers that leaves no pattern of the input visible (the finaliser of SplitMix64).
+    static func hash(_ x: UInt64) -> UInt64 {
+        var z = x &+ 0x9e37_79b9_7f4a_7c15
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+}
+
+extension Catalogue {
+    /// A neighbour with what a reader wants to know of it.
+    public func describe(_ neighbour: Neighbour, in dictionary: FeatureDictionary) throws -> FeatureReport.Neighbour {
+        let overview = try? overview(of: neighbour.feature, in: dictionary)
+        return FeatureReport.Neighbour(feature: FeatureName(dictionary: dictionary.name, index: neighbour.feature), cosine: neighbour.cosine,
+                                       label: overview?.label, density: overview?.density, topToken: overview?.topToken)
+    }
+}
+
+/// Documents by their first position, each looked up once.
+private final class DocumentCache {
+    private let catalogue: Catalogue, corpus: Int
+    private var known: [Int: Document] = [:]
+
+    init(_ catalogue: Catalogue, _ corpus: Int) { (self.catalogue, self.corpus) = (catalogue, corpus) }
+
+    func document(at position: Int, _ start: Int) throws -> Document {
+        if let document = known[start] { return document }
+        let document = try catalogue.document(at: position, of: corpus)!
+        known[start] = document
+        return document
+    }
+}
+
+extension PostingList {
+    /// The place of a position, if the feature fires there.
+    public func place(of position: Int) -> Int? {
+        let place = firstPlace(from: position)
+        return place < count && positions[place] == position ? place : nil
+    }
+
+    /// The activation at each position of a range, 0 where the feature is silent.
+    public func activations(at range: Range<Int>) -> [Float] {
+        var all = [Float](repeating: 0, count: range.count)
+        var place = firstPlace(from: range.lowerBound)
+        while place < count, positions[place] < range.upperBound { all[positions[place] - range.lowerBound] = values[place]; place += 1 }
+        return all
+    }
+
+    private func firstPlace(from position: Int) -> Int {
+        var low = 0, high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if positions[middle] < position { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

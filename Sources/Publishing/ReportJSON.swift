@@ -1,0 +1,179 @@
+public import FeatureCatalogue
+public import Formats
+
+extension FeatureReport {
+    /// Writes the report as one JSON object: an element of `features` in Export.schema.json.
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("feature", overview.name.description)
+            writer.member("index", overview.name.index)
+            writer.member("label", overview.label)
+            writer.member("status", overview.status.rawValue)
+            writeStatistics(&writer)
+            writer.key("labels")
+            writer.array { writer in
+                for label in labels {
+                    writer.object { writer in
+                        writer.member("text", label.text)
+                        writer.member("author", label.author)
+                        writer.member("created_at", label.createdAt)
+                    }
+                }
+            }
+            writer.key("top_tokens")
+            writer.array { writer in
+                for token in tokens {
+                    writer.object { writer in
+                        writer.member("id", token.id)
+                        writer.member("text", token.text)
+                        writer.member("firings", token.firings)
+                        writer.member("sum", token.sum)
+                    }
+                }
+            }
+            writer.key("logits")
+            writer.object { writer in
+                for (key, logits) in [("raised", raisedLogits), ("lowered", loweredLogits)] {
+                    writer.key(key)
+                    writer.array { writer in
+                        for logit in logits {
+                            writer.object { writer in
+                                writer.member("id", logit.id)
+                                writer.member("text", logit.text)
+                                writer.member("value", logit.value)
+                            }
+                        }
+                    }
+                }
+            }
+            writer.key("neurons")
+            writer.object { writer in
+                for (key, neurons) in [("by_weight", neuronsByWeight), ("by_correlation", neuronsByCorrelation)] {
+                    writer.key(key)
+                    writer.array { writer in
+                        for neuron in neurons {
+                            writer.object { writer in
+                                writer.member("index", neuron.index)
+                                writer.member("value", neuron.value)
+                            }
+                        }
+                    }
+                }
+            }
+            writer.key("topics")
+            writer.array { writer in for topic in topics { topic.write(to: &writer) } }
+            writer.key("examples")
+            writer.array { writer in for example in examples { example.write(to: &writer) } }
+            writer.key("intervals")
+            writer.array { writer in
+                for interval in intervals {
+                    writer.object { writer in
+                        writer.member("centre", interval.centre)
+                        writer.member("firings", interval.firings)
+                        writer.key("samples")
+                        writer.array { writer in for example in interval.samples { example.write(to: &writer) } }
+                    }
+                }
+            }
+            writer.key("quantiles")
+            writer.array { writer in
+                for quantile in quantiles {
+                    writer.object { writer in
+                        writer.member("lowest", quantile.lowest)
+                        writer.member("highest", quantile.highest)
+                        writer.member("firings", quantile.firings)
+                        writer.key("samples")
+                        writer.array { writer in for example in quantile.samples { example.write(to: &writer) } }
+                    }
+                }
+            }
+            writer.key("nearest")
+            writer.array { writer in
+                for neighbour in neighbours {
+                    writer.object { writer in
+                        writer.member("feature", neighbour.feature.description)
+                        writer.member("cosine", neighbour.cosine)
+                        writer.member("label", neighbour.label)
+                        writer.member("density", neighbour.density)
+                        writer.member("top_token", neighbour.topToken)
+                    }
+                }
+            }
+        }
+    }
+
+    private func writeStatistics(_ writer: inout JSONWriter) {
+        writer.key("statistics")
+        writer.object { writer in
+            writer.member("tokens", overview.tokens)
+            writer.member("firings", statistics.firings)
+            writer.member("density", overview.density)
+            writer.member("documents", statistics.documents)
+            writer.member("sum", statistics.sum)
+            writer.member("sum_of_squares", statistics.sumOfSquares)
+            writer.member("maximum", statistics.maximum)
+            writer.member("maximum_position", statistics.maximumPosition)
+            writer.member("mean_when_active", overview.meanWhenActive)
+            writer.member("decoder_norm", overview.decoderNorm)
+            writer.member("encoder_decoder_cosine", overview.encoderDecoderCosine)
+            writer.member("kept_firings", keepTop.map { min($0, statistics.firings) } ?? statistics.firings)
+            writer.key("histogram")
+            // Bin i holds 2^((first + i) / 4) ≤ activation < 2^((first + i + 1) / 4).
+            writer.object { writer in
+                writer.member("first", statistics.histogram.first)
+                writer.key("counts")
+                writer.array { writer in for count in statistics.histogram.counts { writer.value(count) } }
+            }
+        }
+    }
+}
+
+extension FeatureReport.Example {
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("activation", activation)
+            writer.member("position", position)
+            writer.member("document", document.ordinal)
+            writer.member("position_in_document", position - document.firstPosition)
+            writer.member("topic", document.topic)
+            writer.member("text", window.text)
+            writer.key("token_ids")
+            writer.array { writer in for token in window.tokens { writer.value(token) } }
+            writer.key("tokens")
+            writer.array { writer in for bytes in window.spellings { writer.value(String(decoding: bytes, as: UTF8.self)) } }
+            writer.key("activations")
+            writer.array { writer in for activation in activations { writer.value(activation) } }
+            writer.member("focus", window.focus)
+        }
+    }
+}
+
+extension TopicRate {
+    /// Writes the rate as one JSON object.
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("topic", topic)
+            writer.member("firings", firings)
+            writer.member("topic_tokens", topicTokens)
+            writer.member("rate", rate)
+            writer.member("share", share)
+            writer.member("lift", lift)
+            writer.member("log_odds", logOdds)
+            writer.member("mean_when_active", meanWhenActive)
+            writer.member("maximum", maximum)
+            writer.member("documents_firing", documentsFiring)
+            writer.member("topic_documents", topicDocuments)
+            writer.key("detector")
+            if let detector {
+                writer.object { writer in
+                    writer.member("threshold", detector.threshold)
+                    writer.member("precision", detector.precision)
+                    writer.member("recall", detector.recall)
+                    writer.member("f1", detector.f1)
+                }
+            } else {
+                writer.null()
+            }
+        }
+    }
+}
