@@ -4,7 +4,7 @@ import SQLite
 
 // One pass over all postings of a run: examples and tokens of each feature, written as rows of references.
 
-/// Examples kept for each feature.
+/// Examples kept for each feature, at most.
 let examplesKept = 20
 /// Of the strongest firings, how many are looked at to find examples that differ.
 private let candidatesKept = 512
@@ -12,9 +12,11 @@ private let candidatesKept = 512
 let examplesPerDocument = 3
 /// Tokens kept for each feature.
 let tokensKept = 5
-/// Memory for counts, which decides how many features one pass takes: each needs 12 bytes a vocabulary entry, and up to 16 a
-/// document for its strongest firings there.
-private let countingBytes = 1 << 25
+/// Features that are counted in one pass: as many as have counts by token in 32 MB, and fewer where there are so many
+/// documents that their maxima would fill the memory instead.
+private func featuresPerPass(vocabulary: Int, documents: Int) -> Int {
+    max(1, min(max(16, min(256, (1 << 25) / 12 / max(1, vocabulary))), (1 << 22) / max(1, documents)))
+}
 
 /// Calls a body for each of 0 ..< count, on several threads if it likes.
 public typealias ForEach = (_ count: Int, _ body: @Sendable (Int) throws -> Void) throws -> Void
@@ -56,7 +58,7 @@ private struct SegmentText: Sendable {
     let documents: DocumentTable
 
     /// Of the token at `position` of the segment and the four to either side that lie in its document.
-    func candidate(at position: Int, _ value: Float, in document: Int) -> Candidate {
+    func candidate(at position: Int, _ value: Float, document: Int) -> Candidate {
         let start = max(0, documents.starts[document] - segment.firstPosition)
         let end = min(ids.count, documents.starts[document] + documents.lengths[document] - segment.firstPosition)
         let window = ids[max(start, position - 4)..<min(end, position + 5)].withUnsafeBytes { kernel_checksum(0, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count) }
@@ -66,7 +68,7 @@ private struct SegmentText: Sendable {
 
 /// What each feature of a group gets; each place is written by one thread.
 private final class Found: @unchecked Sendable {
-    typealias Row = (examples: [(Int, Float)], tokens: [Int], detectors: [(topic: Int, detector: TopicDetector)])
+    typealias Row = (examples: [(Int, Float)], tokens: [Int], topics: [(topic: Int, detector: TopicDetector)])
     let rows: UnsafeMutableBufferPointer<Row>
 
     init(_ count: Int) {
@@ -82,10 +84,10 @@ private struct DamagedList: Error { let feature: Int }
 /// One feature's part of the pass; one thread at a time works on it.
 private final class FeatureScan: @unchecked Sendable {
     var strongest = Strongest()
+    /// The largest value in each document that has one.
+    var maxima: [(document: Int, value: Float)] = []
     var counts: [UInt32]
     var sums: [Double]
-    /// The strongest firing in each document that has one.
-    var maxima: [(document: Int, value: Float)] = []
     private var positions: [UInt32] = []
     private var values: [Float] = []
 
@@ -110,12 +112,13 @@ private final class FeatureScan: @unchecked Sendable {
         }
         guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
         guard kernel_tally_tokens(positions, values, count, text.ids, counts.count, &counts, &sums) == 0 else { return false }
-        var document = text.documents.index(of: text.segment.firstPosition + Int(positions[0]))
+        let documents = text.documents, first = text.segment.firstPosition
+        var document = documents.index(of: first + Int(positions[0]))
         for place in 0..<count {
-            let position = text.segment.firstPosition + Int(positions[place])
-            while document + 1 < text.documents.count, text.documents.starts[document + 1] <= position { document += 1 }
-            maxima.raise(document, to: values[place])
-            if strongest.wants(values[place]) { strongest.add(text.candidate(at: Int(positions[place]), values[place], in: document)) }
+            let position = Int(positions[place]), value = values[place]
+            while document + 1 < documents.count, documents.starts[document + 1] <= first + position { document += 1 }
+            maxima.raise(document, to: value)
+            if strongest.wants(value) { strongest.add(text.candidate(at: position, value, document: document)) }
         }
         return true
     }
@@ -130,7 +133,7 @@ extension Catalogue {
         let features = run.dictionary.features
         var detector = try Statement("UPDATE feature_topic SET threshold = ?, precision = ?, recall = ?, f1 = ? WHERE run_id = ? AND topic_id = ? AND feature_id = ?", on: connection)
         let detectors = TopicDetectors(documents)
-        let scans = (0..<min(features, max(16, min(256, countingBytes / max(1, 12 * vocabulary + 16 * documents.count))))).map { _ in FeatureScan(vocabulary: vocabulary) }
+        let scans = (0..<min(features, featuresPerPass(vocabulary: vocabulary, documents: documents.count))).map { _ in FeatureScan(vocabulary: vocabulary) }
 
         for first in stride(from: 0, to: features, by: scans.count) {
             let group = first..<min(features, first + scans.count)
@@ -245,7 +248,7 @@ extension Catalogue {
         var sum: UInt64 = 0
         try connection.query("SELECT list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(firstPostingID(ofSegment: id)), .init(firstPostingID(ofSegment: id + 1))]) { row in
             row.withBlob(0) { bytes in
-                withExtendedLifetime(bytes) { sum = kernel_checksum(sum, bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.count) }
+                if let start = bytes.baseAddress { sum = kernel_checksum(sum, start.assumingMemoryBound(to: UInt8.self), bytes.count) }
             }
         }
         return sum

@@ -125,14 +125,14 @@ struct Machinery: Sendable {
             let (batch, positions) = batches[place]
             let activations = try model.activations(of: batch, at: hook)
             results[place] = try chosen.map { autoencoder in
-                do {
-                    return try scratches.withScratch { scratch, firings in
+                try scratches.withScratch { scratch, firings in
+                    do {
                         try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &scratch)
-                        // Copied to size: blocks wait for their segment to be complete, and grown arrays have room to spare.
-                        return FiringBlock(offsets: exact(firings.offsets), features: exact(firings.features), values: exact(firings.values), positionOfRow: positions)
+                    } catch let error as MonosemeError {
+                        throw MonosemeError("\(hook) of \(quoted(model.name)): \(error.message)", hint: error.hint)
                     }
-                } catch let error as MonosemeError {
-                    throw MonosemeError("\(hook) of \(quoted(model.name)): \(error.message)", hint: error.hint)
+                    // Copied to size: blocks wait for their segment to be complete, and grown arrays have room to spare.
+                    return FiringBlock(offsets: exact(firings.offsets), features: exact(firings.features), values: exact(firings.values), positionOfRow: positions)
                 }
             }
         }

@@ -21,7 +21,7 @@ import TestSupport
             // At most so often: the last run of each catalogue is left alone, so that every one is finished.
             for _ in 0..<8 {
                 let running = try Running(arguments(name), in: folder)
-                usleep(UInt32.random(in: 0...UInt32(duration / .microseconds(1) * 0.7), using: &random))
+                usleep(UInt32.random(in: 0...UInt32(duration / .microseconds(1) * 1.1), using: &random))
                 running.kill()
                 let outcome = try running.outcome()
                 if outcome.status == 0 { break }
