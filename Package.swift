@@ -17,11 +17,11 @@ let package = Package(
     targets: [
         // The outside world.
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
 
         // C, where C says it better.
         .target(name: "Kernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "Assets"),
+        .target(name: "OpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
 
         // The ground: no Foundation, no BLAS; small, and started at once.
         .target(name: "Diagnostics"),
@@ -32,10 +32,10 @@ let package = Package(
         .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite", "Diagnostics"], swiftSettings: spans),
 
         // The machinery: it knows nothing of SQLite.
-        .target(name: "LinearAlgebra", dependencies: ["Numerics", "COpenBLAS"], swiftSettings: spans + optimised),
+        .target(name: "LinearAlgebra", dependencies: ["Numerics", "OpenBLAS", "Diagnostics"], swiftSettings: spans + optimised),
         .target(name: "Tokenization", dependencies: ["Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Transformer", dependencies: ["LinearAlgebra", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "SparseCoding", dependencies: ["LinearAlgebra", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "SparseCoding", dependencies: ["Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
 
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding"], swiftSettings: spans + optimised),

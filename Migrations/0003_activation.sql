@@ -8,6 +8,7 @@ CREATE TABLE run (
     context_length INTEGER NOT NULL, -- longest context, the BOS token included; a document's last context may be shorter
     prepend_bos INTEGER NOT NULL, -- 1: a BOS token begins each context; its own activations are masked, it has no position
     keep_top INTEGER, -- NULL: every firing is kept; N: the N strongest of each feature
+    input_scale REAL, -- what activations were multiplied by for an autoencoder that says so without saying by what; else NULL
     tokens INTEGER NOT NULL DEFAULT 0,
     firings INTEGER NOT NULL DEFAULT 0,
     is_complete INTEGER NOT NULL DEFAULT 0,

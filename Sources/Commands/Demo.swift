@@ -61,14 +61,12 @@ enum Demo: Command {
             try Near.run(invocation.asking([name.description, "--in", names[1].description, "-k", "5"], Near.declaration))
         }
 
-        try step("Which features tell each topic best?", "monoseme sql \"SELECT topic, feature, max(f1) …\"", invocation)
-        var table = Table([Column("topic"), Column("feature"), Column("F1"), Column("lift"), Column("top token"), Column("", isFlexible: true)])
-        for (topic, rate) in best {
-            let overview = try catalogue.overview(of: rate.feature.index, in: large.dictionary)
-            table.append([.text(topic.name), .text(rate.feature.description), Cell(rate.detector?.f1, .fixed(2)), .real(rate.lift, .significant(3)), .token(overview.topToken),
-                          .text(bar(rate.detector?.f1 ?? 0, width: 20))])
-        }
-        try table.write(to: invocation.output, format: .table, terminal: invocation.terminal)
+        let query = """
+            SELECT topic, feature, round(f1, 2) AS f1, round(lift, 1) AS lift FROM (SELECT *, row_number() OVER (PARTITION BY topic ORDER BY f1 DESC, lift DESC) AS place \
+            FROM topic_rate WHERE dictionary = '\(names[1])') WHERE place = 1 ORDER BY topic
+            """
+        try step("Which feature tells each topic best?", "monoseme sql \"\(query)\"", invocation)
+        try SQL.run(invocation.asking([query], SQL.declaration))
         try invocation.print("\nYour turn: monoseme --help lists the commands; the catalogue is \(quoted(invocation[Shared.catalogue], limit: 400)).")
     }
 

@@ -19,6 +19,7 @@ enum Ingest: Command {
     static let topicField = Option<String>("--topic-field", value: "F", default: "meta.pile_set_name", help: "Where a JSONL line holds its topic")
     static let limit = Option<Int?>("--limit-tokens", value: "N", in: 1..., help: "Stop after N tokens")
     static let keep = Option<KeepRule>("--keep", value: "all|top:N", default: .all, help: "Keep every firing, or the N strongest of each feature")
+    static let scale = Option<Double?>("--input-scale", value: "X", help: "For an autoencoder with expected_average_only_in: sqrt(d_in) / mean norm of its training activations (1 if it is folded in)")
     static let strict = Flag("--strict", help: "Stop at the first line of the corpus that cannot be read")
     static let threads = Option<Int?>("--threads", value: "N", in: 1...256, help: "Threads (default: one a processor)")
 
@@ -30,7 +31,7 @@ enum Ingest: Command {
 
             Work is kept every 65,536 tokens. Stop it at any time and run the same command again: it goes on where it stopped.
             """,
-        parameters: [model, autoencoders, names, corpus, hook, context, bos, textField, topicField, limit, keep, strict, threads],
+        parameters: [model, autoencoders, names, corpus, hook, context, bos, textField, topicField, limit, keep, scale, strict, threads],
         examples: [
             ("monoseme ingest --model Fixtures/model-A --sae Fixtures/sae-A-1 --name A/1 --corpus Fixtures/corpus.jsonl", "One dictionary"),
             ("monoseme ingest --model pythia-70m --sae sae-small --name P/0 --sae sae-large --name P/1 --corpus val.jsonl.zst --limit-tokens 1000000", "Two at once, over the first million tokens"),
@@ -52,6 +53,7 @@ enum Ingest: Command {
         request.contextLength = invocation[context]
         request.prependsBOS = invocation[bos]
         request.keepTop = invocation[keep].limit
+        request.inputScale = invocation[scale].map { Float($0) }
         request.threads = invocation[threads] ?? processors
         try ingestReporting(request, invocation)
     }
@@ -88,14 +90,16 @@ func ingestReporting(_ request: IngestionRequest, _ invocation: Invocation) thro
     let names = summary.dictionaries.map(\.description).joined(separator: ", ")
     switch summary.outcome {
     case .alreadyComplete:
-        invocation.note("\(names): this run is complete already (\(NumberFormat.grouped.text(Double(summary.tokens))) tokens); nothing was done")
+        invocation.note("\(names): this run is complete already (\(counted(summary.tokens, "token"))); nothing was done")
     case .ingested:
         let seconds = (ContinuousClock.now - started) / .seconds(1)
-        var parts = ["\(NumberFormat.grouped.text(Double(summary.tokens))) tokens of \(NumberFormat.grouped.text(Double(summary.documents))) documents",
-                     "\(NumberFormat.grouped.text(Double(summary.firings))) firings", NumberFormat.bytes.text(Double(summary.bytesOnDisk)), NumberFormat.duration.text(seconds)]
-        if summary.tokensResumed > 0 { parts.append("of which \(NumberFormat.grouped.text(Double(summary.tokensResumed))) tokens had been done before") }
-        if summary.emptyDocuments > 0 { parts.append("\(summary.emptyDocuments) documents without text") }
-        if summary.malformedLines > 0 { parts.append("\(summary.malformedLines) lines could not be read") }
+        var parts = ["\(counted(summary.tokens, "token")) of \(counted(summary.documents, "document"))", counted(summary.firings, "firing"), NumberFormat.bytes.text(Double(summary.bytesOnDisk)), NumberFormat.duration.text(seconds)]
+        if summary.tokensResumed > 0 { parts.append("of which \(counted(summary.tokensResumed, "token")) had been done before") }
+        if summary.emptyDocuments > 0 { parts.append("\(counted(summary.emptyDocuments, "document")) without text") }
+        if summary.malformedLines > 0 { parts.append("\(counted(summary.malformedLines, "line")) could not be read") }
         invocation.note("\(names): \(parts.joined(separator: ", "))")
     }
 }
+
+/// `1 document`, `1,234 documents`.
+func counted(_ count: Int, _ noun: String) -> String { "\(NumberFormat.grouped.text(Double(count))) \(noun)\(count == 1 ? "" : "s")" }

@@ -48,7 +48,7 @@ extension Cell {
         switch value {
         case .null: self = .missing
         case .integer(let n): self = .integer(Int(n), format)
-        case .real(let r): self = .real(r, format == .plain ? .significant(6) : format)
+        case .real(let r): self = .real(r, format == .plain ? .atMost(6) : format)
         case .text(let t): self = .text(t)
         case .blob(let b): self = .text(hexadecimal(b))
         }

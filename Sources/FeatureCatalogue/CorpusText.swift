@@ -7,7 +7,8 @@ public final class CorpusText {
     public let corpus: Corpus
     public let documents: DocumentTable
     private var spellings: [Int32: [UInt8]] = [:]
-    private var blocks: [Int: [Int32]] = [:]
+    /// By first position.
+    private var blocks: [Int: (bytes: [UInt8], tokens: Int, width: Int)] = [:]
     /// First positions of the blocks, ascending.
     private let blockStarts: [Int]
     private static let blocksKept = 64
@@ -35,18 +36,28 @@ public final class CorpusText {
             let place = (blockStarts.firstIndex { $0 > position } ?? blockStarts.count) - 1
             guard place >= 0 else { break }
             let start = blockStarts[place]
-            if blocks[start] == nil {
-                if blocks.count >= CorpusText.blocksKept { blocks.removeAll(keepingCapacity: true) }
-                let end = place + 1 < blockStarts.count ? blockStarts[place + 1] : corpus.tokens
-                blocks[start] = try catalogue.tokens(of: corpus.id, at: start..<max(end, start + 1))
-            }
-            let block = blocks[start]!
-            let part = position - start..<min(block.count, range.upperBound - start)
+            let block = try bytes(ofBlockAt: start)
+            let part = position - start..<min(block.tokens, range.upperBound - start)
             guard !part.isEmpty else { break }
-            ids.append(contentsOf: block[part])
+            for at in part {
+                let first = at * block.width
+                ids.append(Int32(bitPattern: (0..<block.width).reduce(UInt32(0)) { $0 | UInt32(block.bytes[first + $1]) << (8 * UInt32($1)) }))
+            }
             position += part.count
         }
         return ids
+    }
+
+    /// A block as it lies in the file: reading a window of it is cheaper than decoding all of it.
+    private func bytes(ofBlockAt start: Int) throws -> (bytes: [UInt8], tokens: Int, width: Int) {
+        if let known = blocks[start] { return known }
+        let found = try catalogue.connection.first("SELECT token_ids, tokens FROM token_block WHERE corpus_id = ? AND first_position = ?", .init(corpus.id), .init(start)) { ($0.blob(0), $0.integer(1)) }
+        guard let (bytes, tokens) = found, tokens > 0, bytes.count == 2 * tokens || bytes.count == 4 * tokens else {
+            throw MonosemeError("the block of tokens at position \(start) in \(quoted(catalogue.path, limit: 400)) is damaged", hint: "monoseme check lists all damage")
+        }
+        if blocks.count >= CorpusText.blocksKept { blocks.removeAll(keepingCapacity: true) }
+        blocks[start] = (bytes, tokens, bytes.count / tokens)
+        return blocks[start]!
     }
 
     /// The bytes of a token.

@@ -40,8 +40,12 @@ public struct RunRules: Sendable, Equatable {
     public var contextLength: Int
     public var prependsBOS: Bool
     public var keepTop: Int?
+    /// What activations are multiplied by before the autoencoder, where its file leaves that open.
+    public var inputScale: Float?
 
-    public init(contextLength: Int, prependsBOS: Bool, keepTop: Int?) { (self.contextLength, self.prependsBOS, self.keepTop) = (contextLength, prependsBOS, keepTop) }
+    public init(contextLength: Int, prependsBOS: Bool, keepTop: Int?, inputScale: Float? = nil) {
+        (self.contextLength, self.prependsBOS, self.keepTop, self.inputScale) = (contextLength, prependsBOS, keepTop, inputScale)
+    }
 }
 
 /// Decoder rows to a block of the catalogue.
@@ -118,6 +122,10 @@ extension Catalogue {
         return dictionary
     }
 
+    private func inputScale(of run: Run) throws -> Float? {
+        try connection.first("SELECT input_scale FROM run WHERE id = ?", .init(run.id)) { $0.optionalReal(0).map { Float($0) } } ?? nil
+    }
+
     func nameTaken(_ name: DictionaryName, by difference: String) -> MonosemeError {
         MonosemeError("the name \(name) is taken in \(quoted(path, limit: 400)): it stands for \(difference)", hint: "give this run another name with --name, or use another catalogue")
     }
@@ -128,12 +136,13 @@ extension Catalogue {
             let difference: String? = known.corpus != corpus.id ? "a run over the corpus \(quoted(try self.corpus(known.corpus).name)) as it was read then (its files or the reading options differ)"
                 : known.contextLength != rules.contextLength ? "a run with contexts of \(known.contextLength) tokens"
                 : known.prependsBOS != rules.prependsBOS ? "a run \(known.prependsBOS ? "with" : "without") --prepend-bos"
-                : known.keepTop != rules.keepTop ? "a run that keeps \(known.keepTop.map { "the \($0) strongest firings of each feature" } ?? "every firing")" : nil
+                : known.keepTop != rules.keepTop ? "a run that keeps \(known.keepTop.map { "the \($0) strongest firings of each feature" } ?? "every firing")"
+                : try inputScale(of: known) != rules.inputScale ? "a run with \(try inputScale(of: known).map { "the input scale \($0)" } ?? "no input scale")" : nil
             if let difference { throw nameTaken(dictionary.name, by: difference) }
             return known
         }
-        try connection.run("INSERT INTO run (dictionary_id, corpus_id, context_length, prepend_bos, keep_top, engine, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                           .init(dictionary.id), .init(corpus.id), .init(rules.contextLength), .init(rules.prependsBOS), .init(rules.keepTop), .text(engine), .text(time))
+        try connection.run("INSERT INTO run (dictionary_id, corpus_id, context_length, prepend_bos, keep_top, input_scale, engine, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                           .init(dictionary.id), .init(corpus.id), .init(rules.contextLength), .init(rules.prependsBOS), .init(rules.keepTop), .init(rules.inputScale), .text(engine), .text(time))
         let id = connection.lastInsertedRow
         var statistic = try Statement("INSERT INTO statistic (run_id, feature_id) VALUES (?, ?)", on: connection)
         for index in 0..<dictionary.features { try statistic.run(.init(id), .init(dictionary.featureID(index))) }

@@ -47,7 +47,7 @@ final class Ingestion {
         // Cheap mistakes first: the corpus's path before minutes of loading.
         reader = try CorpusReader(request.corpus, warn: warn)
         machinery = try Machinery(request, warn: warn)
-        rules = RunRules(contextLength: machinery.contextLength, prependsBOS: machinery.bos != nil, keepTop: request.keepTop)
+        rules = RunRules(contextLength: machinery.contextLength, prependsBOS: machinery.bos != nil, keepTop: request.keepTop, inputScale: request.inputScale)
         corpusDescription = CorpusDescription(
             name: request.corpus.paths.count == 1 ? request.corpus.paths[0].split(separator: "/").last.map(String.init) ?? request.corpus.paths[0] : "\(request.corpus.paths.count) sources",
             fingerprint: try reader.fingerprint(), settings: Ingestion.settings(of: request.corpus))

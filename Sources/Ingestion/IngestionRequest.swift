@@ -17,6 +17,8 @@ public struct IngestionRequest: Sendable {
     public var prependsBOS: Bool?
     /// Keep only that many of each feature's strongest firings.
     public var keepTop: Int?
+    /// √d_in / mean‖x‖ of the training data, for autoencoders saved with `expected_average_only_in` and without the factor.
+    public var inputScale: Float?
     public var threads = 1
 
     public init(modelFolder: String, autoencoders: [(folder: String, name: DictionaryName)], corpus: CorpusOptions, catalogue: String) {

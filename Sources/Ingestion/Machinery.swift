@@ -24,7 +24,7 @@ struct Machinery: Sendable {
     static let batchTokens = 2048
 
     init(_ request: IngestionRequest, warn: (String) -> Void) throws {
-        autoencoders = try request.autoencoders.map { try SparseAutoencoder(folder: $0.folder) }
+        autoencoders = try request.autoencoders.map { try SparseAutoencoder(folder: $0.folder, inputScale: request.inputScale) }
         hook = try Machinery.hook(of: autoencoders, request)
         tokenizer = try Tokenizer(path: request.modelFolder)
         model = try loadLanguageModel(folder: request.modelFolder)

@@ -1,9 +1,13 @@
-import COpenBLAS
+import Diagnostics
 public import Numerics
+import OpenBLAS
 
-/// OpenBLAS is told once to use one thread: threads inside a product cost more than they give on our shapes
-/// (128-wide layers lose half their rate), so workers own whole contexts instead.
-private let singleThreaded: Void = openblas_set_num_threads(1)
+/// Makes sure that products can be computed. Called before the first, so that a missing library is an error and not a crash.
+public func loadLinearAlgebra() throws {
+    if let problem = openblas_load() {
+        throw MonosemeError("OpenBLAS cannot be loaded: \(String(cString: problem))", hint: "install it: apt-get install libopenblas0")
+    }
+}
 
 /// `c = alpha · a · b + beta · c`, or with `transposeB` `a · bᵀ`, on row-major blocks given by pointer and shape.
 ///
@@ -22,10 +26,7 @@ func _sgemm(
     _ transposeA: Bool, _ transposeB: Bool, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ ldc: Int
 ) {
     guard m > 0, n > 0 else { return }
-    _ = singleThreaded
-    cblas_sgemm(
-        CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, blasint(m), blasint(n), blasint(k), alpha,
-        a, blasint(max(1, lda)), b, blasint(max(1, ldb)), beta, c, blasint(max(1, ldc)))
+    openblas_sgemm(transposeA, transposeB, Int32(m), Int32(n), Int32(k), alpha, a, Int32(max(1, lda)), b, Int32(max(1, ldb)), beta, c, Int32(max(1, ldc)))
 }
 
 /// `a · b`: (m × k) · (k × n) → (m × n).

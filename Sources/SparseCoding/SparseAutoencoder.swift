@@ -98,7 +98,7 @@ public final class SparseAutoencoder: Sendable {
         guard let inputScale else {
             throw MonosemeError(
                 "\(quoted(path, limit: 400)) has normalize_activations \"expected_average_only_in\", so it expects activations multiplied by a factor that it does not hold",
-                hint: "give the input scale, sqrt(d_in) / mean norm of the training activations, or save the SAE again with the factor folded in")
+                hint: "give the input scale with --input-scale: sqrt(d_in) / mean norm of the training activations, or save the SAE again with the factor folded in")
         }
         guard inputScale.isNormal, inputScale > 0 else { throw MonosemeError("the input scale \(inputScale) is not a positive number") }
         return inputScale

@@ -1,10 +1,12 @@
 import Diagnostics
 import Formats
 import Glibc
+import LinearAlgebra
 
 /// Loads the model in a folder as Hugging Face lays it out: config.json and safetensors weights.
 /// - Throws: `MonosemeError` naming the architecture, option or tensor that is missing, unknown or out of range.
 public func loadLanguageModel(folder: String) throws -> any LanguageModel {
+    try loadLinearAlgebra()
     let folder = try ModelFolder(folder)
     guard let architecture = folder.configuration["model_type"]?.string else {
         throw folder.problem("model_type is missing", hint: "supported architectures: \(supported)")

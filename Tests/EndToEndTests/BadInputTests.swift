@@ -150,11 +150,11 @@ private func sql(_ statements: String, _ folder: URL) throws {
             #expect(odd.status == 0)
             #expect(odd.errors.replacing(#/[\d,]+ firings, [\d.]+ \w?B, .*? m?s, /#, with: "") == """
                 monoseme: "odd.jsonl" line 2: not JSON (a string that is not UTF-8 at byte 10); skipped
-                monoseme: T/0: 9 tokens of 2 documents, 1 documents without text, 1 lines could not be read
+                monoseme: T/0: 9 tokens of 2 documents, 1 document without text, 1 line could not be read
 
                 """)
             let long = try run(ingestion(into: "long.sqlite", corpus: "long.jsonl", ["--limit-tokens", "100000"]), in: folder)
-            #expect(long.status == 0 && long.errors.contains("T/0: 100,000 tokens of 1 documents"), "\(long)")
+            #expect(long.status == 0 && long.errors.contains("T/0: 100,000 tokens of 1 document"), "\(long)")
         }
     }
 }

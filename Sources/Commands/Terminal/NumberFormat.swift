@@ -10,6 +10,8 @@ enum NumberFormat: Sendable, Equatable {
     case short
     /// So many significant digits: `0.02134`, `12,346`.
     case significant(Int)
+    /// At most so many significant digits: `0.5`, `0.02134`.
+    case atMost(Int)
     /// So many digits after the point: `0.871`.
     case fixed(Int)
     /// A fraction as `43 %` or `0.0021 %`.
@@ -34,6 +36,7 @@ enum NumberFormat: Sendable, Equatable {
         case .grouped: thousands(pointed(value, 0))
         case .short: shortened(value)
         case .significant(let digits): rounded(value, digits)
+        case .atMost(let digits): withoutTrailingZeros(rounded(value, digits))
         case .fixed(let digits): thousands(pointed(value, digits))
         case .percent: percentage(value)
         case .bytes: byteSize(value)
