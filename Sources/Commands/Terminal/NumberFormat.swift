@@ -125,7 +125,7 @@ private func rounded(_ value: Double, _ digits: Int) -> String {
 }
 
 private func withoutTrailingZeros(_ text: String) -> String {
-    guard text.contains(".") else { return text }
+    guard text.contains("."), !text.contains("e") else { return text }
     let kept = text.reversed().drop { $0 == "0" }.drop { $0 == "." }
     return String(kept.reversed())
 }
