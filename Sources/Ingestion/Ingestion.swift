@@ -32,6 +32,9 @@ final class Ingestion {
     let reader: CorpusReader
     let corpusDescription: CorpusDescription
     let rules: RunRules
+    private let segments: SegmentReader
+    /// Read ahead where there was no catalogue yet.
+    private let opening: SegmentReader.Piece?
 
     init(
         _ request: IngestionRequest, sizes: IngestionSizes = IngestionSizes(), report: @escaping (IngestionProgress) -> Void = { _ in },
@@ -51,7 +54,16 @@ final class Ingestion {
         corpusDescription = CorpusDescription(
             name: request.corpus.paths.count == 1 ? request.corpus.paths[0].split(separator: "/").last.map(String.init) ?? request.corpus.paths[0] : "\(request.corpus.paths.count) sources",
             fingerprint: try reader.fingerprint(), settings: Ingestion.settings(of: request.corpus))
+        segments = SegmentReader(reader, tokenizer: machinery.tokenizer, contextTokens: machinery.contextTokens, tokenLimit: request.corpus.tokenLimit, segmentTokens: sizes.segmentTokens)
+        // A corpus without text leaves no empty catalogue behind; one that exists is asked first whether there is anything to do.
+        opening = kind(of: request.catalogue) == .missing ? try Ingestion.first(of: segments, corpusDescription) : nil
         catalogue = try Catalogue(path: request.catalogue, for: .ingesting)
+    }
+
+    private static func first(of segments: SegmentReader, _ corpus: CorpusDescription) throws -> SegmentReader.Piece {
+        if let first = try segments.next() { return first }
+        let unread = segments.malformedLines
+        throw MonosemeError("the corpus \(quoted(corpus.name)) holds no text\(unread > 0 ? " (\(unread) lines could not be read)" : "")", hint: "check the file, --text-field and --corpus")
     }
 
     private static func settings(of corpus: CorpusOptions) -> String {
@@ -68,13 +80,7 @@ final class Ingestion {
 
     func run() throws -> IngestionSummary {
         if let summary = try completeAlready() { return summary }
-        let segments = SegmentReader(reader, tokenizer: machinery.tokenizer, contextTokens: machinery.contextTokens, tokenLimit: request.corpus.tokenLimit,
-                                     segmentTokens: sizes.segmentTokens)
-        var pending = try segments.next()
-        guard pending != nil else {
-            throw MonosemeError("the corpus \(quoted(corpusDescription.name)) holds no text\(reader.malformedLines > 0 ? " (\(reader.malformedLines) lines could not be read)" : "")",
-                                hint: "check the file, --text-field and --corpus")
-        }
+        var pending: SegmentReader.Piece? = try opening ?? Ingestion.first(of: segments, corpusDescription)
 
         let (corpus, runs) = try register()
         let done = try runs.map { try catalogue.segments(of: $0) }

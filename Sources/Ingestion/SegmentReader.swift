@@ -6,6 +6,9 @@ import Tokenization
 ///
 /// The same corpus and rules give the same segments, wherever a run is resumed.
 final class SegmentReader {
+    /// A segment and the lengths of its contexts.
+    typealias Piece = (layout: SegmentLayout, contexts: [Int])
+
     private let reader: CorpusReader
     private let encoder: Encoder
     private let contextTokens: Int
@@ -36,7 +39,7 @@ final class SegmentReader {
     }
 
     /// The next segment and the lengths of its contexts, or `nil` at the end.
-    func next() throws -> (layout: SegmentLayout, contexts: [Int])? {
+    func next() throws -> Piece? {
         var layout = SegmentLayout(ordinal: segments, firstPosition: position)
         var contexts: [Int] = []
         while layout.tokens.count < segmentTokens, position < tokenLimit {

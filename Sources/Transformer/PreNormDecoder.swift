@@ -69,7 +69,7 @@ final class PreNormDecoder: LanguageModel {
             let sites = HookPoint.Site.allCases.filter { !(isParallel && $0 == .residualBetween) }.map(\.rawValue)
             throw MonosemeError(
                 "model \(quoted(name)) has no hook \(hook)",
-                hint: "it has blocks.0 … blocks.\(shape.layers - 1), each with \(sites.joined(separator: ", "))")
+                hint: "it has \(shape.layers == 1 ? "blocks.0" : "blocks.0 … blocks.\(shape.layers - 1), each") with \(sites.joined(separator: ", "))")
         }
         return switch hook.site {
         case .neuronsBefore, .neurons: shape.mlpWidth
