@@ -2,7 +2,6 @@ import Diagnostics
 import FeatureCatalogue
 import Formats
 import Glibc
-import LinearAlgebra
 import Numerics
 import SparseCoding
 import Tokenization

@@ -1,6 +1,5 @@
 import Diagnostics
 import FeatureCatalogue
-import LinearAlgebra
 import Numerics
 import SparseCoding
 import Tokenization
