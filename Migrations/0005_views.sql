@@ -24,6 +24,7 @@ SELECT
     f.feature_index,
     (SELECT text FROM label WHERE label.feature_id = f.id ORDER BY label.id DESC LIMIT 1) AS label,
     CASE
+        WHEN r.tokens = 0 THEN 'insufficient'
         WHEN s.firings = 0 THEN 'dead'
         WHEN s.firings > r.tokens * 0.1 THEN 'dense'
         WHEN s.firings < r.tokens * 1e-6 AND r.tokens >= 100000000 THEN 'ultralow'

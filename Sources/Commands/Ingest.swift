@@ -29,7 +29,7 @@ enum Ingest: Command {
             Runs the language model over the corpus, the sparse autoencoders over its activations, and keeps every firing of every feature in the \
             catalogue. Several autoencoders of one hook point share one run of the model.
 
-            Work is kept every 65,536 tokens. Stop it at any time and run the same command again: it goes on where it stopped.
+            Work is kept about every 65,536 tokens. Stop it at any time and run the same command again: it goes on where it stopped.
             """,
         parameters: [model, autoencoders, names, corpus, hook, context, bos, textField, topicField, limit, keep, scale, strict, threads],
         examples: [

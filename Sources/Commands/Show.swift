@@ -93,7 +93,7 @@ struct ReportPage {
         var facts = Facts()
         facts.append("status", .text(status))
         if o.firings > 0 {
-            facts.append("density", .text("\(NumberFormat.percent.text(o.density ?? 0))  (\(grouped(o.firings)) of \(grouped(o.tokens)) tokens, in \(grouped(o.documents)) documents)"))
+            facts.append("density", .text("\(NumberFormat.percent.text(o.density ?? 0))  (\(grouped(o.firings)) of \(grouped(o.tokens)) tokens, in \(counted(o.documents, "document")))"))
             facts.append("activation", .text("maximum \(NumberFormat.significant(4).text(o.maximum)), mean when active \(NumberFormat.significant(4).text(o.meanWhenActive ?? 0))\(isRaw ? ", in the file's units" : "")"))
         }
         facts.append("vector", .text("decoder norm \(NumberFormat.significant(4).text(o.decoderNorm))" + (o.encoderDecoderCosine.map { ", cosine with the encoder \(NumberFormat.fixed(2).text($0))" } ?? "")))
@@ -104,8 +104,8 @@ struct ReportPage {
     private var status: String {
         let o = report.overview
         return switch o.status {
-        case .dead: "dead: it never fired in \(grouped(o.tokens)) tokens, so its density is below \(NumberFormat.significant(2).text(densityBound(tokens: o.tokens))) (95 %)"
-        case .insufficient: "insufficient: \(o.firings) firings in \(grouped(o.tokens)) tokens are too few to tell what it is"
+        case .dead: "dead: no firing in \(counted(o.tokens, "token")); density < \(NumberFormat.significant(2).text(densityBound(tokens: o.tokens))) (95 %)"
+        case .insufficient: "insufficient: \(counted(o.firings, "firing")) in \(counted(o.tokens, "token"))"
         case .ultralow: "ultralow density"
         case .dense: "dense: it fires on more than a tenth of all tokens"
         case .alive: "alive"

@@ -37,12 +37,12 @@ enum Topics: Command {
             guard let name = invocation[within] else { throw UsageError("a topic needs a dictionary", hint: "name it with --in") }
             let run = try catalogue.run(of: name)
             let topic = try catalogue.topic(named: named, of: run.corpus)
-            let rates = try catalogue.topicRates(of: topic, in: run, by: invocation[order] ?? .f1, documentsMinimum: min(invocation[documents], max(1, topic.documents)))
+            let rates = try catalogue.topicRates(of: topic, in: run, by: invocation[order] ?? .f1, documentsMinimum: invocation.isGiven(documents) ? invocation[documents] : min(invocation[documents], max(1, topic.documents)))
             try print(rates, isByTopic: false, catalogue, invocation)
         case (nil, nil):
             guard let name = invocation[within] else { throw UsageError("nothing to list", hint: "name a feature, or a topic with --topic, or a dictionary with --in") }
             let run = try catalogue.run(of: name)
-            try invocation.print(Table([Column("topic", isFlexible: true), Column("documents"), Column("tokens")], rows: try catalogue.topics(of: run.corpus).map {
+            try invocation.print(Table([Column("topic", isFlexible: true), Column("documents"), Column("tokens")], rows: try catalogue.topics(of: run.corpus).prefix(invocation.isGiven(k) ? invocation[k] : .max).map {
                 [.text($0.name), .integer($0.documents), .integer($0.tokens)]
             }))
         }

@@ -5,11 +5,11 @@ import SQLite
 // One pass over all postings of a run: examples and tokens of each feature, written as rows of references.
 
 /// Examples kept for each feature, at most.
-let examplesKept = 20
+public let examplesKept = 20
 /// Of the strongest firings, how many are looked at to find examples that differ.
 private let candidatesKept = 512
 /// Examples from one document, at most.
-let examplesPerDocument = 3
+public let examplesPerDocument = 3
 /// Tokens kept for each feature.
 let tokensKept = 5
 /// Features that are counted in one pass: as many as have counts by token in 32 MB, and fewer where there are so many

@@ -153,16 +153,21 @@ public final class Reporter {
 
     // MARK: Examples
 
-    /// Places in `firings` of the examples: those chosen at the end of the ingest, and past them the strongest others.
+    /// Places in `firings` of the examples: those chosen at the end of the ingest, or, for more, chosen anew by the same rules.
     private func examplePlaces(_ firings: PostingList, _ id: Int, _ count: Int) throws -> [Int] {
-        let chosen = try catalogue.connection.rows("SELECT position FROM feature_example WHERE run_id = ? AND feature_id = ? ORDER BY rank LIMIT ?", .init(run.id), .init(id), .init(count)) {
+        let chosen = try catalogue.connection.rows("SELECT position FROM feature_example WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
             $0.integer(0)
         }.compactMap { firings.place(of: $0) }
-        let isUnfinished = chosen.isEmpty && !firings.isEmpty
-        guard chosen.count < count, isUnfinished || chosen.count >= 20 else { return chosen }
-        let taken = Set(chosen)
-        let others = firings.values.indices.lazy.filter { !taken.contains($0) }.sorted { firings.values[$0] == firings.values[$1] ? $0 < $1 : firings.values[$0] > firings.values[$1] }
-        return chosen + others.prefix(count - chosen.count)
+        if run.isComplete, count <= chosen.count || chosen.count < examplesKept { return Array(chosen.prefix(count)) }
+        var taken: [Int] = [], windows: Set<[Int32]> = [], perDocument: [Int: Int] = [:]
+        for place in firings.values.indices.sorted(by: { firings.values[$0] == firings.values[$1] ? $0 < $1 : firings.values[$0] > firings.values[$1] }) {
+            guard taken.count < count else { break }
+            let document = text.documents.index(of: firings.positions[place])
+            guard perDocument[document, default: 0] < examplesPerDocument, windows.insert(try text.window(around: firings.positions[place], 4).tokens).inserted else { continue }
+            perDocument[document, default: 0] += 1
+            taken.append(place)
+        }
+        return taken
     }
 
     private func intervals(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Interval] {
