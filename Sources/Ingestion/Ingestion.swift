@@ -55,7 +55,8 @@ final class Ingestion {
             fingerprint: try reader.fingerprint(), settings: Ingestion.settings(of: request.corpus))
         segments = SegmentReader(reader, tokenizer: machinery.tokenizer, contextTokens: machinery.contextTokens, tokenLimit: request.corpus.tokenLimit, segmentTokens: sizes.segmentTokens)
         // A corpus without text leaves no empty catalogue behind; one that exists is asked first whether there is anything to do.
-        opening = kind(of: request.catalogue) == .missing ? try Ingestion.first(of: segments, corpusDescription) : nil
+        // Standard input may be slow to come: the catalogue is taken first, so that a second ingest is told at once.
+        opening = kind(of: request.catalogue) == .missing && !request.corpus.paths.contains("-") ? try Ingestion.first(of: segments, corpusDescription) : nil
         catalogue = try Catalogue(path: request.catalogue, for: .ingesting)
     }
 
