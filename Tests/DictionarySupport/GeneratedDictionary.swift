@@ -39,7 +39,7 @@ public struct GeneratedDictionary: Sendable {
 
     /// SplitMix64 (Steele, Lea and Flood, 2014) of the state seed + stream · 2³²: output number `index`.
     private func word(_ stream: UInt64, _ index: Int) -> UInt64 {
-        var z = seed &+ stream << 32 &+ UInt64(truncatingIfNeeded: index + 1) &* 0x9E37_79B9_7F4A_7C15
+        var z = seed &+ (stream << 32) &+ UInt64(truncatingIfNeeded: index + 1) &* 0x9E37_79B9_7F4A_7C15
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
@@ -49,7 +49,7 @@ public struct GeneratedDictionary: Sendable {
 
     /// Nearly normal with deviation 209: the eight bytes of a word, added, less 1,020.
     private func bell(_ stream: UInt64, _ row: Int, _ axis: Int) -> Int {
-        let word = word(stream, row * width + axis), pairs = word & 0x00FF_00FF_00FF_00FF &+ (word >> 8) & 0x00FF_00FF_00FF_00FF
+        let word = word(stream, row * width + axis), pairs = (word & 0x00FF_00FF_00FF_00FF) &+ ((word >> 8) & 0x00FF_00FF_00FF_00FF)
         return Int((pairs &* 0x0001_0001_0001_0001) >> 48) - 1020
     }
 
@@ -76,9 +76,9 @@ public struct GeneratedDictionary: Sendable {
         switch recipe {
         case .clustered:
             let uniform = word(1, row) >> 32, parents = max(1, features / 8)
-            let parent = Int(((uniform * uniform) >> 32 * UInt64(parents)) >> 32)
+            let parent = Int((((uniform * uniform) >> 32) * UInt64(parents)) >> 32)
             let nearness = choice(3, row, among: 3) == 0 ? 0 : 7 + choice(2, row, among: 27)
-            writeUnit(to: target) { ((nearness == 0 ? 0 : nearness * bell(4, parent, $0)) + 16 * bell(5, row, $0)) * weight($0) }
+            writeUnit(to: target) { (nearness * bell(4, parent, $0) + 16 * bell(5, row, $0)) * weight($0) }
         case .isotropic: writeUnit(to: target) { bell(5, row, $0) }
         case .duplicated: writeUnit(to: target) { bell(5, choice(6, row, among: max(1, features / 8)), $0) }
         case .nearTies: writeUnit(to: target) { bell(4, row % 8, $0) << (3 + row / 8 % 8 * 2) + bell(5, row, $0) >> 7 }
@@ -127,7 +127,10 @@ public struct GeneratedDictionary: Sendable {
                 default: Float(probe * 0x1p100)
                 }
             }
-            if (0..<width).allSatisfy({ target[$0] == 0 }) { target[choice(19, query, among: width)] = 1 }
+            if (0..<width).allSatisfy({ target[$0] == 0 }) {
+                let hot = choice(19, query, among: width)
+                for axis in 0..<width { target[axis] = axis == hot ? 1 : 0 }
+            }
         }
         return queries
     }
