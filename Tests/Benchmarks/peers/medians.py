@@ -17,5 +17,5 @@ class Lines:
 
 
 def cell(value, width=12):
-    """A number for a table, right-aligned; empty for none."""
-    return f"{'' if value is None else f'{value:,.3f}' if abs(value) < 10 else f'{value:,.1f}' if abs(value) < 1000 else f'{value:,.0f}':>{width}}"
+    """A number for a table, right-aligned, with three digits or all before the point; empty for none."""
+    return f"{'' if value is None else f'{value:,.3f}' if 0 < abs(value) < 10 else f'{value:,.1f}' if abs(value) < 100 else f'{value:,.0f}':>{width}}"

@@ -1,4 +1,4 @@
-"""Medians of vector.sh's lines as tables, with ratios to ours: python nearest_table.py nearest.jsonl"""
+"""Medians of vector.sh's lines as tables, with ratios to ours, ours first: python nearest_table.py nearest.jsonl"""
 import sys
 
 from medians import Lines, cell
@@ -12,7 +12,7 @@ for data in dict.fromkeys(data for data, _, _ in lines.groups):
     print(f"\n{kind}, {int(features):,} × 512, k = 10; CPU ms on one thread, medians\n"
           f"{'':18}{'runs':>5}{'warm':>12}{'/ ours':>10}{'recall':>9}{'cold CPU':>12}{'/ ours':>10}{'cold wall':>12}{'warm MB':>10}{'cold MB':>10}{'disk MB':>10}")
     ours = {job: lines.median("cpu_ms", data, job, OURS) for job in ("warm", "cold")}
-    for what in dict.fromkeys(what for of, _, what in lines.groups if of == data):
+    for what in dict.fromkeys([OURS] + [what for of, _, what in lines.groups if of == data]):
         warm, cold = (lines.median("cpu_ms", data, job, what) for job in ("warm", "cold"))
         over = [measured / ours[job] if measured and ours[job] else None for job, measured in (("warm", warm), ("cold", cold))]
         wanted = WANTED.get((kind, what)) if int(features) >= 131072 else None

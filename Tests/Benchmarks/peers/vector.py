@@ -11,7 +11,6 @@
 import json
 import os
 import resource
-import statistics
 import sys
 import time
 
@@ -163,6 +162,7 @@ def build(folder, data, name):
 
 
 def warm(folder, data, name, count):
+    from statistics import median
     queries = array(f"{folder}/{data}.q.f32")[:count]
     peer = PEERS[name][1](f"{folder}/{data}")
     peer.open(False)
@@ -172,7 +172,7 @@ def warm(folder, data, name, count):
         start = time.process_time()
         answers.append(peer.query(query))
         spent.append((time.process_time() - start) * 1000)
-    emit(data=data, what=name, job="warm", queries=count, k=K, cpu_ms=round(statistics.median(spent), 4), recall=recall(folder, data, answers),
+    emit(data=data, what=name, job="warm", queries=count, k=K, cpu_ms=round(median(spent), 4), recall=recall(folder, data, answers),
          peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 1000000)
 
 
@@ -183,6 +183,7 @@ def answer(folder, data, name):
 
 
 def cold(folder, data, name, command):
+    from statistics import median
     path = f"{folder}/{data}.sqlite" if command else PEERS[name][1](f"{folder}/{data}").path
     command = command or [sys.executable, os.path.abspath(__file__), "answer", folder, data, name]
     cpu, wall, peak = [], [], 0
@@ -197,7 +198,7 @@ def cold(folder, data, name, command):
             wall.append((time.perf_counter() - start) * 1000)
             cpu.append((used.ru_utime + used.ru_stime) * 1000)
             peak = max(peak, used.ru_maxrss * 1024 // 1000000)
-    emit(data=data, what=name, job="cold", cpu_ms=round(statistics.median(cpu), 2), wall_ms=round(statistics.median(wall), 2), peak_mb=peak, disk_mb=round(os.path.getsize(path) / 1e6, 1))
+    emit(data=data, what=name, job="cold", cpu_ms=round(median(cpu), 2), wall_ms=round(median(wall), 2), peak_mb=peak, disk_mb=round(os.path.getsize(path) / 1e6, 1))
 
 
 def judge(folder, data):
