@@ -210,7 +210,10 @@ def judge(folder, data):
 
 def main(command, folder=None, data=None, *rest):
     if command == "list":
-        print(*(name for name, (module, _) in PEERS.items() if imports(module)))
+        missing = [module for module in dict.fromkeys(module for module, _ in PEERS.values()) if not imports(module)]
+        if missing:
+            print(f"left out, not to be imported by {sys.executable}: {', '.join(missing)}", file=sys.stderr)
+        print(*(name for name, (module, _) in PEERS.items() if module not in missing))
     elif command == "exact":
         exact(folder, data, int(rest[0]))
     elif command == "warm":
