@@ -1,4 +1,5 @@
 import Diagnostics
+import DictionarySupport
 @testable import FeatureCatalogue
 import Foundation
 import Numerics
@@ -17,13 +18,7 @@ struct NearestTests {
             if norm > 0 { unit[place] = row.map { Float(Double($0) / norm) } }
             for axis in 0..<width { matrix.base[place * width + axis] = unit[place][axis] }
         }
-        let catalogue = try Catalogue(path: ":memory:", for: .ingesting)
-        let dictionary = try catalogue.connection.transaction {
-            let tokenizer = try catalogue.register(tokenizer: "t", vocabulary: 2) { [UInt8($0)] }
-            let model = try catalogue.register(ModelDescription(name: "m", architecture: "a", layers: 1, width: 1, mlpWidth: 1, vocabulary: 2, contextLength: 1, weightsSHA256: ""), tokenizer: tokenizer)
-            return try catalogue.register(DictionaryDescription(name: try DictionaryName(parsing: "A/0"), hook: "blocks.0.hook_resid_post", architecture: "standard", settings: "{}", weightsSHA256: ""),
-                                          model: model, decoder: matrix, norms: norms, scales: norms, encoderDecoderCosines: [Float](repeating: .nan, count: rows.count))
-        }
+        let (catalogue, dictionary) = try DictionarySupport.catalogue(of: matrix, norms: norms)
         return (catalogue, dictionary, unit)
     }
 
