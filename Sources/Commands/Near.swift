@@ -82,11 +82,16 @@ enum Near: Command {
         case .vector(let vector, let name): (target, direction) = (try catalogue.dictionary(named: name), vector)
         }
         let subset = try invocation[predicate].map { try catalogue.features(of: target, where: $0) }
-        // Terms are looked for and then left out: there are few.
         var cost = SearchCost()
         let wanted = min(invocation[k], target.features)
-        let found = try catalogue.nearest(to: direction, in: target, k: wanted + max(0, named.count - 1), excluding: named.count == 1 ? named.first : nil, among: subset, cost: &cost)
-        let neighbours = Array(found.filter { !named.contains($0.feature) }.prefix(wanted))
+        let neighbours: [Neighbour]
+        if named.count <= 1 {
+            neighbours = try catalogue.nearest(to: direction, in: target, k: wanted, excluding: named.first, among: subset, cost: &cost)
+        } else {
+            // All of them could come before the others.
+            let found = try catalogue.nearest(to: direction, in: target, k: wanted + named.count, excluding: nil, among: subset, cost: &cost)
+            neighbours = Array(found.filter { !named.contains($0.feature) }.prefix(wanted))
+        }
 
         var table = Table([Column("feature"), Column("cosine"), Column("label", isFlexible: true), Column("density"), Column("top token", key: "top_token")])
         for about in try catalogue.describe(neighbours, in: target) {
