@@ -7,8 +7,8 @@ extension Catalogue {
     ///
     /// The predicate is somebody's own text. It is compiled twice: in brackets behind the choice of the dictionary, and as the
     /// end of a statement. The first refuses what is no expression (ORDER BY, UNION, a second statement, an open comment);
-    /// the second refuses a bracket that closes ours, since at the end of a statement there is none to be closed. It runs on
-    /// a connection of its own, which may read and nothing else.
+    /// the second refuses a bracket that closes ours, since at the end of a statement there is none to be closed, and with
+    /// it a semicolon behind such a bracket. It runs on a connection of its own, which may read and nothing else.
     /// - Throws: `MonosemeError` that repeats the predicate and what SQLite said of it; the hint lists the columns.
     public func features(of dictionary: FeatureDictionary, where predicate: String) throws -> FeatureSubset {
         guard !predicate.utf8.contains(0) else { throw MonosemeError("the predicate \(quoted(predicate, limit: 200)) holds a NUL") }
@@ -19,7 +19,6 @@ extension Catalogue {
             // A line of its own for the bracket: the predicate may end in a comment.
             var statement = try Statement("SELECT feature_index FROM feature_overview WHERE feature_id >= ? AND feature_id < ? AND (\(predicate)\n)", on: reader)
             let alone = try Statement("SELECT 1 FROM feature_overview WHERE \(predicate)", on: reader)
-            guard statement.rest.isEmpty, alone.rest.isEmpty else { throw problem(predicate, "it is more than one expression", reader) }
             guard alone.parameterCount == 0 else { throw problem(predicate, "it has parameters, and no values for them", reader) }
             statement.bind(dictionary.featureID(0), at: 0)
             statement.bind(dictionary.featureID(dictionary.features), at: 1)
