@@ -65,7 +65,7 @@ extension Catalogue {
         try connection.query("SELECT first_index, rows, vectors FROM decoder_block WHERE dictionary_id = ? ORDER BY first_index", [.init(dictionary.id)]) { row in
             let first = row.integer(0), rows = row.integer(1)
             try row.withBlob(2) { bytes in
-                guard first == next, rows <= dictionary.features - first, holds(bytes.count, rows: rows, of: dictionary) else { throw damagedVectors(dictionary) }
+                guard first == next, rows <= dictionary.features - first, holds(bytes, rows: rows, of: dictionary) else { throw damagedVectors(dictionary) }
                 next += rows
                 try withAlignedFloats(bytes) { try body(first, $0) }
             }
@@ -74,23 +74,13 @@ extension Catalogue {
     }
 
     /// The unit decoder vector of one feature, `width` long; zeros where the file's row was zeros.
-    ///
-    /// Only the row is read, not its block of megabytes.
     public func decoder(of index: Int, in dictionary: FeatureDictionary) throws -> [Float] {
-        let block = try connection.first("""
-            SELECT id, first_index, rows FROM decoder_block WHERE dictionary_id = ? AND first_index <= ? ORDER BY first_index DESC LIMIT 1
-            """, .init(dictionary.id), .init(index)) { (id: $0.integer(0), first: $0.integer(1), rows: $0.integer(2)) }
-        guard let block, block.first >= 0, index - block.first < block.rows else { throw damagedVectors(dictionary) }
-        let vectors = try Blob("vectors", of: "decoder_block", row: block.id, on: connection), width = dictionary.width
-        guard holds(vectors.count, rows: block.rows, of: dictionary) else { throw damagedVectors(dictionary) }
-        var vector = [Float](repeating: 0, count: width)
-        try vector.withUnsafeMutableBytes { try vectors.read(into: $0, at: 4 * width * (index - block.first)) }
-        return vector
+        try DecoderRows(of: dictionary, in: self).withRow(index) { Array(UnsafeBufferPointer(start: $0, count: dictionary.width)) }
     }
 
-    /// Whether a block of so many bytes has those that its numbers say. Each number is at most that of the bytes before they are multiplied.
-    private func holds(_ bytes: Int, rows: Int, of dictionary: FeatureDictionary) -> Bool {
-        (1...max(1, bytes)).contains(rows) && (1...max(1, bytes)).contains(dictionary.width) && bytes % 4 == 0 && rows * dictionary.width == bytes / 4
+    /// Whether a block has the bytes that its numbers say. Each number is at most that of the bytes before they are multiplied.
+    private func holds(_ bytes: UnsafeRawBufferPointer, rows: Int, of dictionary: FeatureDictionary) -> Bool {
+        (1...max(1, bytes.count)).contains(rows) && (1...max(1, bytes.count)).contains(dictionary.width) && bytes.count % 4 == 0 && rows * dictionary.width == bytes.count / 4
     }
 
     func damagedVectors(_ dictionary: FeatureDictionary) -> MonosemeError {

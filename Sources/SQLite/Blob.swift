@@ -2,8 +2,8 @@ import CSQLite
 
 /// A blob opened where it lies, for reading parts of it without the rest.
 ///
-/// It cannot be copied, and closes when it goes. It holds the snapshot in which it was opened.
-public struct Blob: ~Copyable {
+/// It closes when it goes, and holds the snapshot in which it was opened.
+public final class Blob {
     private let handle: OpaquePointer
     private let connection: Connection
 
@@ -18,7 +18,7 @@ public struct Blob: ~Copyable {
     deinit { sqlite3_blob_close(handle) }
 
     /// Goes to another row of the same table and column: cheaper than a new one. After an error only `move` may be called.
-    public mutating func move(toRow row: Int) throws(SQLiteError) {
+    public func move(toRow row: Int) throws(SQLiteError) {
         guard sqlite3_blob_reopen(handle, Int64(row)) == SQLITE_OK else { throw SQLiteError(connection.handle, sql: nil) }
     }
 
