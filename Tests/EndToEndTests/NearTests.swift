@@ -21,6 +21,8 @@ import TestSupport
             Thread.sleep(forTimeInterval: 0.3)
             #expect(running.process.isRunning)
             Glibc.kill(running.process.processIdentifier, SIGINT)
+            for _ in 0..<100 where running.process.isRunning { Thread.sleep(forTimeInterval: 0.1) }
+            if running.process.isRunning { running.kill() }
             #expect(try running.outcome() == Outcome(status: 128 + SIGINT, errors: ""))
             #expect(try Data(contentsOf: folder.appending(path: "catalogue.sqlite")) == before)
             #expect(try run(["near", "T/0/1"], in: folder).status == 0)
