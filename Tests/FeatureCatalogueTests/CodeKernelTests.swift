@@ -68,7 +68,7 @@ struct CodeKernelTests {
                     found = Set(bestRows[..<best.count])
                 }
             }
-            kernel_code_refine(level, &q, coded.low, 0, &rows, count, products, &estimates, &errors)
+            kernel_code_refine(level, &q, coded.low, 0, &rows, count, products, &estimates, &errors, &sums)
         }
         #expect(rows.allSatisfy { sums[Int($0)] == kernel_code_vector_sum(coded.rows[Int($0)], coded.width, Int($0)) })
         return Answer(products: Array(products[..<count]), upper: Array(upper[..<count]), estimates: estimates, errors: errors, best: found)
