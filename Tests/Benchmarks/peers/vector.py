@@ -156,8 +156,13 @@ def recall(folder, data, answers):
 def build(folder, data, name):
     peer = PEERS[name][1](f"{folder}/{data}")
     if not os.path.exists(peer.path):
-        start = time.process_time()
+        start, path = time.process_time(), peer.path
+        # An interrupted build leaves nothing that looks like an index.
+        peer.path = path + ".part"
+        if os.path.exists(peer.path):
+            os.remove(peer.path)
         peer.build(array(f"{folder}/{data}.f32"))
+        os.replace(peer.path, path)
         emit(data=data, what=name, job="build", cpu_s=round(time.process_time() - start, 2))
 
 
