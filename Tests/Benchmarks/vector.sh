@@ -46,6 +46,7 @@ for size in $sizes; do
             for one in $here; do
                 note peer warm "$data" "$name" "$one" "$queries"
                 note peer cold "$data" "$name" "$one"
+                case $one-$name in numpy-clustered*|faiss-flat-clustered*) note peer batch "$data" "$name" "$one" 4096 ;; esac
             done
         done
     done
