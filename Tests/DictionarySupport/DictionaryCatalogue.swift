@@ -19,3 +19,17 @@ public func catalogue(of rows: borrowing Matrix, norms: [Float]? = nil, path: St
     }
     return (catalogue, dictionary)
 }
+
+/// The same of rows of any length, which are made unit, and those unit rows.
+public func dictionaryCatalogue(_ rows: [[Float]], path: String = ":memory:") throws -> (Catalogue, FeatureDictionary, [[Float]]) {
+    let matrix = Matrix(rows: rows.count, columns: rows[0].count)
+    var unit = rows, norms: [Float] = []
+    for (place, row) in rows.enumerated() {
+        let norm = row.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        norms.append(Float(norm))
+        if norm > 0 { unit[place] = row.map { Float(Double($0) / norm) } }
+        for (axis, value) in unit[place].enumerated() { matrix[place, axis] = value }
+    }
+    let (catalogue, dictionary) = try catalogue(of: matrix, norms: norms, path: path)
+    return (catalogue, dictionary, unit)
+}
