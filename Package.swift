@@ -61,7 +61,7 @@ let package = Package(
         .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
 
-        // The price: see Tests/Benchmarks/ingest.sh.
+        // The price: see Tests/Benchmarks/ingest.sh and vector.sh.
         .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "FeatureCatalogue", "Numerics", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "Formats"], linkerSettings: sqlite),
     ],
