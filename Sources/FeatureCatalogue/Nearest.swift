@@ -112,9 +112,7 @@ extension Catalogue {
         guard CodeLayout(dictionary) != nil else { return nil }
         do {
             let index = try vectorIndex(of: dictionary)
-            try index.beginSearch()
-            defer { index.rows.close() }
-            return try searchCodes(index, unit, dictionary, wanted, &cost)
+            return try index.search { try searchCodes(index, unit, dictionary, wanted, &cost) }
         } catch is VectorIndex.Damage {
             vectorIndexes.removeAll { $0.dictionary == dictionary.id }
             cost = SearchCost()
@@ -144,9 +142,9 @@ extension Catalogue {
         let bestEstimates = Storage<Float>(capacity), bestRows = Storage<UInt32>(capacity)
         var best = code_best(estimates: bestEstimates.base, rows: bestRows.base, count: 0, wanted: likely, capacity: capacity, threshold: -.infinity)
         let allowed = wanted.allowed(of: dictionary.features)
-        if allowed != nil { upper.base.update(repeating: -.infinity, count: layout.panels * CodeLayout.panelRows) }
+        if allowed != nil { upper.update(repeating: -.infinity, count: layout.panels * CodeLayout.panelRows) }
         try index.forEachPanels(isWanted: { panels in allowed.map { words in panels.contains { words[$0] != 0 } } ?? true }) { panels, count, first in
-            kernel_code_scan(level, &query, panels, count, first, allowed, products.base, upper.base, &best)
+            kernel_code_scan(level, &query, panels, count, first, allowed, products, upper, &best)
             cost.codesScanned += min(count * CodeLayout.panelRows, dictionary.features - first)
             cost.bytesTouched += count * layout.panelBytes
         }
@@ -156,7 +154,7 @@ extension Catalogue {
         let seeds = (0..<best.count).map { best.rows[$0] }.sorted()
         var threshold = -Float.greatestFiniteMagnitude
         if seeds.count >= wanted.k {
-            let fine = try seeds.withUnsafeBufferPointer { try FineBounds($0, index, level, query, products.base, &cost) }
+            let fine = try seeds.withUnsafeBufferPointer { try FineBounds($0, index, level, query, products, &cost) }
             let strongest = seeds.indices.sorted { fine.estimates.base[$0] > fine.estimates.base[$1] }.prefix(wanted.k)
             var own = SearchCost() // they are candidates, too, and counted there
             let ranked = try rank(strongest.map { (seeds[$0], fine.sums.base[$0]) }, index.rows, unit, wanted, &own)
@@ -165,10 +163,10 @@ extension Catalogue {
         }
 
         // Three: whatever could reach that, by its coarse bound, then by its fine one.
-        let count = kernel_code_select(upper.base, dictionary.features, threshold, candidates.base)
+        let count = kernel_code_select(upper, dictionary.features, threshold, candidates)
         cost.candidates += count
-        let fine = try FineBounds(.init(start: candidates.base, count: count), index, level, query, products.base, &cost)
-        let left = (0..<count).compactMap { fine.estimates.base[$0] + fine.errors.base[$0] >= threshold ? (candidates.base[$0], fine.sums.base[$0]) : nil }
+        let fine = try FineBounds(.init(start: candidates, count: count), index, level, query, products, &cost)
+        let left = (0..<count).compactMap { fine.estimates.base[$0] + fine.errors.base[$0] >= threshold ? (candidates[$0], fine.sums.base[$0]) : nil }
         return try rank(left, index.rows, unit, wanted, &cost)
     }
 

@@ -6,7 +6,7 @@ final class Storage<Element: BitwiseCopyable> {
     let base: UnsafeMutablePointer<Element>
 
     init(_ count: Int) {
-        let bytes = max(64, count * MemoryLayout<Element>.stride), page = 1 << 21, isLarge = bytes >= page
+        let bytes = max(64, count * MemoryLayout<Element>.stride), page = 1 << 21, isLarge = bytes >= page / 2
         let size = isLarge ? (bytes + page - 1) / page * page : bytes
         var start: UnsafeMutableRawPointer?
         guard posix_memalign(&start, isLarge ? page : 64, size) == 0, let start else { preconditionFailure("out of memory") }

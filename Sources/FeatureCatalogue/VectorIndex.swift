@@ -21,7 +21,8 @@ final class VectorIndex {
     private var held: [Storage<UInt8>?] = [nil, nil]
     private var searches = 0
     /// Σ t·high, the coarse upper bound and the candidates of the search under way: kept, as fresh memory costs a third of a search.
-    let products: Storage<Int32>, upper: Storage<Float>, candidates: Storage<UInt32>
+    let products: UnsafeMutablePointer<Int32>, upper: UnsafeMutablePointer<Float>, candidates: UnsafeMutablePointer<UInt32>
+    private let scratch: Storage<UInt32>
     /// Whole panels read at once: about 256 kB.
     private let panelsPerRead: Int
 
@@ -41,14 +42,19 @@ final class VectorIndex {
         guard places.allSatisfy({ $0.count == layout.blocks }) else { throw Damage() }
         self.places = places
         let padded = layout.panels * CodeLayout.panelRows
-        (products, upper, candidates) = (Storage(padded), Storage(padded), Storage(padded))
+        scratch = Storage(3 * padded)
+        candidates = scratch.base
+        products = UnsafeMutableRawPointer(scratch.base + padded).bindMemory(to: Int32.self, capacity: padded)
+        upper = UnsafeMutableRawPointer(scratch.base + 2 * padded).bindMemory(to: Float.self, capacity: padded)
         file = FileBlobs(column: 4, of: "code_block", on: connection)
     }
 
-    /// To be said before each search.
-    func beginSearch() throws {
+    /// Does a search, the codes in memory from the second on.
+    func search<Result>(_ body: () throws -> Result) throws -> Result {
+        defer { rows.close() }
         searches += 1
-        if searches == 2 { for plane in CodePlane.allCases { held[plane.rawValue] = try hold(plane) } }
+        if held[0] == nil, searches > 1 { try connection.withoutMapping { for plane in CodePlane.allCases { held[plane.rawValue] = try hold(plane) } } }
+        return try held[0] == nil && layout.panels * layout.panelBytes > 1 << 22 ? connection.withoutMapping(body) : body()
     }
 
     /// Calls `body` with all panels in order, some at a time: where they are, how many, and the first row's index. Those that

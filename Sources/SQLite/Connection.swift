@@ -113,6 +113,14 @@ public final class Connection {
         return try body()
     }
 
+    /// Runs `body` with the file read rather than mapped into memory, which is cheaper for megabytes that are looked at once:
+    /// a mapped page costs a fault. The setting of the connection comes back; where it may not be changed, it stays.
+    public func withoutMapping<Result>(_ body: () throws -> Result) rethrows -> Result {
+        guard let size = try? integer("PRAGMA mmap_size"), size > 0, (try? execute("PRAGMA mmap_size = 0")) != nil else { return try body() }
+        defer { try? execute("PRAGMA mmap_size = \(size)") }
+        return try body()
+    }
+
     // MARK: Guarding queries that come from outside
 
     private static let harmlessPragmas = ["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "function_list",

@@ -20,6 +20,7 @@ public final class FileBlobs {
     private let usable: Int
     private var places: [Int: Place] = [:]
     private var leaf: (number: Int, bytes: [UInt8])?
+    private let stretch = UnsafeMutableRawBufferPointer.allocate(byteCount: FileBlobs.stretchBytes, alignment: 64)
 
     /// A blob's beginning stands in its row's own page, the rest in pages from `overflow` on.
     private struct Place {
@@ -47,22 +48,43 @@ public final class FileBlobs {
         guard header.starts(with: "SQLite format 3\0".utf8), (512...65_536).contains(pageSize), pageSize & (pageSize - 1) == 0, usable >= 480 else { return nil }
     }
 
+    deinit { stretch.deallocate() }
+
     /// Fills `bytes` with what stands at `offset` of the blob of this row, or says `false`.
     public func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int, row: Int) -> Bool {
         guard let place = place(of: row), offset >= 0, bytes.count <= place.count - offset else { return false }
         var offset = offset, rest = UnsafeMutableRawBufferPointer(rebasing: bytes[...])
         while rest.count > 0 {
-            let at: Int, length: Int
-            if offset < place.local { (at, length) = (place.start + offset, place.local - offset) } else {
+            let done: Int
+            if offset < place.local {
+                done = min(place.local - offset, rest.count)
+                guard read(.init(rebasing: rest[..<done]), at: place.start + offset) else { return false }
+            } else {
                 let (page, within) = (offset - place.local + place.skipped).quotientAndRemainder(dividingBy: usable - 4)
-                (at, length) = ((place.overflow - 1 + page) * pageSize + 4 + within, usable - 4 - within)
+                let start = (place.overflow - 1 + page) * pageSize
+                if within == 0, rest.count >= 2 * usable {
+                    // Many pages in one go, and what they hold moved together: a call of the system for each is dearer.
+                    let pages = min(FileBlobs.stretchBytes / pageSize, rest.count / (usable - 4))
+                    guard read(.init(start: stretch.baseAddress, count: pages * pageSize), at: start) else { return false }
+                    for index in 0..<pages {
+                        (rest.baseAddress! + index * (usable - 4)).copyMemory(from: stretch.baseAddress! + index * pageSize + 4, byteCount: usable - 4)
+                    }
+                    done = pages * (usable - 4)
+                } else {
+                    done = min(usable - 4 - within, rest.count)
+                    guard read(.init(rebasing: rest[..<done]), at: start + 4 + within) else { return false }
+                }
             }
-            let count = min(length, rest.count)
-            guard methods.pointee.xRead(file, rest.baseAddress, Int32(count), Int64(at)) == SQLITE_OK else { return false }
-            offset += count
-            rest = UnsafeMutableRawBufferPointer(rebasing: rest[count...])
+            offset += done
+            rest = UnsafeMutableRawBufferPointer(rebasing: rest[done...])
         }
         return true
+    }
+
+    private static let stretchBytes = 1 << 18
+
+    private func read(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int) -> Bool {
+        methods.pointee.xRead(file, bytes.baseAddress, Int32(bytes.count), Int64(offset)) == SQLITE_OK
     }
 
     // MARK: Finding a row
@@ -78,7 +100,7 @@ public final class FileBlobs {
         if let leaf, leaf.number == number { return leaf.bytes }
         guard number > 1, number < 1 << 32 else { return nil } // no table's root is page 1
         var bytes = [UInt8](repeating: 0, count: pageSize)
-        guard bytes.withUnsafeMutableBytes({ methods.pointee.xRead(file, $0.baseAddress, Int32(pageSize), Int64((number - 1) * pageSize)) == SQLITE_OK }) else { return nil }
+        guard bytes.withUnsafeMutableBytes({ read($0, at: (number - 1) * pageSize) }) else { return nil }
         return bytes
     }
 
