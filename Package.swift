@@ -61,7 +61,7 @@ let package = Package(
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
 
         // The price: see Tests/Benchmarks/ingest.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "FeatureCatalogue", "Kernels", "LinearAlgebra", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "Formats"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

@@ -88,7 +88,7 @@ extension Catalogue {
         (1...max(1, bytes.count)).contains(rows) && (1...max(1, bytes.count)).contains(dictionary.width) && bytes.count % 4 == 0 && rows * dictionary.width == bytes.count / 4
     }
 
-    private func damagedVectors(_ dictionary: FeatureDictionary) -> MonosemeError {
+    func damagedVectors(_ dictionary: FeatureDictionary) -> MonosemeError {
         MonosemeError("the decoder vectors of \(dictionary.name) in \(quoted(path, limit: 400)) are damaged or missing", hint: "monoseme check lists all damage; ingest again or restore a copy")
     }
 }

@@ -1,0 +1,122 @@
+@testable import FeatureCatalogue
+import Formats
+import Glibc
+import Kernels
+import LinearAlgebra
+import Numerics
+
+/// A neighbour search of the rows of a dictionary in its own (`columns` nil) or another, and OpenBLAS on the same rows:
+/// sgemm by blocks, and a selection of the k greatest by a threshold. One line of JSON; times are CPU seconds.
+///
+/// - Parameter peerRows: BLAS takes so many rows, evenly spaced, and its time is scaled up; among a dictionary's own rows also
+///   halved, as if symmetry cost nothing.
+func measureGraph(_ rows: consuming Matrix, among columns: consuming Matrix?, k: Int, threads: Int, peerRows: Int) throws -> String {
+    try loadLinearAlgebra()
+    let n = rows.rows, width = rows.columns, isSelf = columns == nil
+    let peer = columns.map { measureProductsAndSelection(rows, $0, k: k, rows: peerRows) } ?? measureProductsAndSelection(rows, rows, k: k, rows: peerRows)
+    let m = isSelf ? n : columns!.rows
+    let start = Usage.now
+    let coded = CodedRows(rows, threads: threads), target = columns.map { CodedRows($0, threads: threads) }
+    let search = GraphSearch(coded, among: target, k: k, threads: threads)
+    let prepared = Usage.now
+    var found = 0, sum = 0.0
+    while search.step({ _, neighbours in found += neighbours.count; sum += Double(neighbours.first?.cosine ?? 0) }) {}
+    let end = Usage.now
+    let own = end.cpu - start.cpu, theirs = peer * Double(n) / Double(min(n, peerRows)) / (isSelf ? 2 : 1)
+    var writer = JSONWriter()
+    writer.object { writer in
+        writer.member("what", "\(n) × \(isSelf ? n : m) neighbours, \(threads) thread\(threads == 1 ? "" : "s")")
+        writer.member("width", width)
+        writer.member("k", k)
+        writer.member("cpu_s", own)
+        writer.member("wall_s", end.wall - start.wall)
+        writer.member("coding_cpu_s", prepared.cpu - start.cpu)
+        writer.member("blas_cpu_s", theirs)
+        writer.member("blas_over_ours", theirs / own)
+        writer.member("neighbours", found)
+        writer.member("mean_nearest_cosine", sum / Double(n))
+        writer.member("peak_mb", end.memoryPeak / 1_000_000)
+    }
+    return writer.text
+}
+
+/// CPU seconds for some rows of a against all of b.
+private func measureProductsAndSelection(_ a: borrowing Matrix, _ b: borrowing Matrix, k: Int, rows: Int) -> Double {
+    let width = a.columns, block = 1024, columns = 4096, some = min(rows, a.rows)
+    let sample = Matrix(uninitializedRows: some, columns: width), products = Matrix(uninitializedRows: block, columns: columns)
+    for row in 0..<some { (sample.base + row * width).update(from: a.base + row * a.rows / some * width, count: width) }
+    var lists = [GreatestList](repeating: GreatestList(k: k), count: some)
+    let start = Usage.now.cpu
+    for column in stride(from: 0, to: b.rows, by: columns) {
+        for row in stride(from: 0, to: some, by: block) {
+            let height = min(block, some - row), width = min(columns, b.rows - column)
+            sgemm(m: height, n: width, k: a.columns, a: sample.base + row * a.columns, b: b.base + column * a.columns, transposeB: true, c: products.base)
+            for i in 0..<height { lists[row + i].take(UnsafeBufferPointer(start: products.base + i * width, count: width), from: column) }
+        }
+    }
+    return Usage.now.cpu - start
+}
+
+/// The k greatest of a stream: what passes a threshold is collected, and cut down to k now and then.
+private struct GreatestList {
+    let k: Int
+    var candidates: [(value: Float, place: Int)] = []
+    var threshold = -Float.infinity
+
+    init(k: Int) { self.k = k }
+
+    mutating func take(_ values: UnsafeBufferPointer<Float>, from first: Int) {
+        var at = 0
+        while at + 16 <= values.count {
+            let lane = UnsafeRawPointer(values.baseAddress! + at).loadUnaligned(as: SIMD16<Float>.self)
+            if any(lane .> threshold) { for i in 0..<16 where lane[i] > threshold { add(lane[i], first + at + i) } }
+            at += 16
+        }
+        while at < values.count {
+            if values[at] > threshold { add(values[at], first + at) }
+            at += 1
+        }
+    }
+
+    private mutating func add(_ value: Float, _ place: Int) {
+        candidates.append((value, place))
+        guard candidates.count >= 4 * k + 64 else { return }
+        candidates.sort { $0.value > $1.value }
+        candidates.removeLast(candidates.count - k)
+        threshold = candidates[k - 1].value
+    }
+}
+
+/// Raw float32 rows from a file, made unit; or, without one, clusters: parents and children at cosines of 0.4 to 0.9 to them.
+func graphRows(_ source: String?, count: Int, width: Int, seed: UInt64) throws -> Matrix {
+    let rows = Matrix(uninitializedRows: count, columns: width)
+    if let source {
+        try MappedFile(source).withBytes { bytes in
+            guard bytes.count >= count * width * 4 else { throw GraphRowsMissing(path: source, rows: count, width: width) }
+            rows.base.withMemoryRebound(to: UInt8.self, capacity: count * width * 4) { $0.update(from: bytes.bindMemory(to: UInt8.self).baseAddress!, count: count * width * 4) }
+        }
+    } else {
+        var random = Random(seed)
+        for row in 0..<count {
+            let start = rows.base + row * width, cosine = row % 4 == 0 ? 0 : Float.random(in: 0.4...0.9, using: &random), parent = rows.base + row / 4 * 4 * width
+            for axis in 0..<width { // sums of uniform numbers are near enough to normal ones
+                let noise = (0..<4).reduce(Float(0)) { sum, _ in sum + Float.random(in: -1...1, using: &random) } * (0.75 / Float(width)).squareRoot()
+                start[axis] = (cosine == 0 ? 0 : cosine * parent[axis]) + (1 - cosine * cosine).squareRoot() * noise
+            }
+            normalise(start, width)
+        }
+        return rows
+    }
+    for row in 0..<count { normalise(rows.base + row * width, width) }
+    return rows
+}
+
+private func normalise(_ row: UnsafeMutablePointer<Float>, _ width: Int) {
+    let length = kernel_dot_exact(row, row, width).squareRoot()
+    if length > 0 { for axis in 0..<width { row[axis] = Float(Double(row[axis]) / length) } }
+}
+
+struct GraphRowsMissing: Error, CustomStringConvertible {
+    let path: String, rows: Int, width: Int
+    var description: String { "\(path) holds fewer than \(rows) rows of \(width) float32 numbers" }
+}
