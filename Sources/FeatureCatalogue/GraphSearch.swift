@@ -1,5 +1,19 @@
 import Kernels
-import Numerics
+public import Numerics
+
+/// Calls `body` with every row, in order, and its `k` nearest by inner product among `columns`, or, where that is `nil`, among
+/// the other rows: exact, ties to the lower index. Rows are of length 1, or zero: those have no neighbours and are none.
+///
+/// - Parameters:
+///   - rows: (rows × width), of at most 65,536 numbers a row; `columns` as wide.
+///   - threads: answers do not depend on it.
+public func forEachNearestList(of rows: consuming Matrix, among columns: consuming Matrix?, k: Int, threads: Int, _ body: (Int, [Neighbour]) throws -> Void) rethrows {
+    guard k > 0, rows.rows > 0 else { return }
+    let coded = CodedRows(rows, threads: threads)
+    let target: CodedRows? = if let columns { CodedRows(columns, threads: threads) } else { nil }
+    let search = GraphSearch(coded, among: target, k: k, threads: threads)
+    while try search.step(body) {}
+}
 
 /// The k nearest rows of every row, stripe by stripe: see graph.h for the bound that makes it exact.
 ///

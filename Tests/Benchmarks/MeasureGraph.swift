@@ -1,4 +1,4 @@
-@testable import FeatureCatalogue
+import FeatureCatalogue
 import Formats
 import Glibc
 import Kernels
@@ -12,25 +12,27 @@ import Numerics
 ///   halved, as if symmetry cost nothing.
 func measureGraph(_ rows: consuming Matrix, among columns: consuming Matrix?, k: Int, threads: Int, peerRows: Int) throws -> String {
     try loadLinearAlgebra()
-    let n = rows.rows, width = rows.columns, isSelf = columns == nil
-    let peer = columns.map { measureProductsAndSelection(rows, $0, k: k, rows: peerRows) } ?? measureProductsAndSelection(rows, rows, k: k, rows: peerRows)
-    let m = isSelf ? n : columns!.rows
+    let n = rows.rows, width = rows.columns
+    let peer: Double, m: Int, isSelf: Bool
+    switch columns {
+    case .some(let other): (peer, m, isSelf) = (measureProductsAndSelection(rows, other, k: k, rows: peerRows), other.rows, false)
+    case .none: (peer, m, isSelf) = (measureProductsAndSelection(rows, rows, k: k, rows: peerRows), n, true)
+    }
     let start = Usage.now
-    let coded = CodedRows(rows, threads: threads), target = columns.map { CodedRows($0, threads: threads) }
-    let search = GraphSearch(coded, among: target, k: k, threads: threads)
-    let prepared = Usage.now
     var found = 0, sum = 0.0
-    while search.step({ _, neighbours in found += neighbours.count; sum += Double(neighbours.first?.cosine ?? 0) }) {}
+    forEachNearestList(of: rows, among: columns, k: k, threads: threads) { _, neighbours in
+        found += neighbours.count
+        sum += Double(neighbours.first?.cosine ?? 0)
+    }
     let end = Usage.now
     let own = end.cpu - start.cpu, theirs = peer * Double(n) / Double(min(n, peerRows)) / (isSelf ? 2 : 1)
     var writer = JSONWriter()
     writer.object { writer in
-        writer.member("what", "\(n) × \(isSelf ? n : m) neighbours, \(threads) thread\(threads == 1 ? "" : "s")")
+        writer.member("what", "\(n) × \(m) neighbours, \(threads) thread\(threads == 1 ? "" : "s")")
         writer.member("width", width)
         writer.member("k", k)
         writer.member("cpu_s", own)
         writer.member("wall_s", end.wall - start.wall)
-        writer.member("coding_cpu_s", prepared.cpu - start.cpu)
         writer.member("blas_cpu_s", theirs)
         writer.member("blas_over_ours", theirs / own)
         writer.member("neighbours", found)
