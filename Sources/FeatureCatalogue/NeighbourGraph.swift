@@ -1,7 +1,6 @@
 import Diagnostics
-import Glibc
 import Kernels
-import Numerics
+public import Numerics
 import SQLite
 
 /// For every feature of one dictionary its k nearest in another, or in its own: what is stored of it.
@@ -19,11 +18,18 @@ public struct NeighbourGraph: Sendable, Equatable {
 }
 
 extension Catalogue {
+    public func neighbourGraphs() throws -> [NeighbourGraph] { try neighbourGraphs("ORDER BY id") }
+
     public func neighbourGraph(of dictionary: FeatureDictionary, among target: FeatureDictionary) throws -> NeighbourGraph? {
-        try connection.first("SELECT id, dictionary_id, target_id, k, neighbours, features_done, is_complete FROM neighbour_graph WHERE dictionary_id = ? AND target_id = ?",
-                             .init(dictionary.id), .init(target.id)) {
-            NeighbourGraph(id: $0.integer(0), dictionary: $0.integer(1), target: $0.integer(2), k: $0.integer(3), neighbours: $0.integer(4), featuresDone: $0.integer(5), isComplete: $0.integer(6) != 0)
+        try neighbourGraphs("WHERE dictionary_id = ? AND target_id = ?", .init(dictionary.id), .init(target.id)).first
+    }
+
+    private func neighbourGraphs(_ clause: String, _ values: SQLiteValue...) throws -> [NeighbourGraph] {
+        var found: [NeighbourGraph] = []
+        try connection.query("SELECT id, dictionary_id, target_id, k, neighbours, features_done, is_complete FROM neighbour_graph \(clause)", values) {
+            found.append(NeighbourGraph(id: $0.integer(0), dictionary: $0.integer(1), target: $0.integer(2), k: $0.integer(3), neighbours: $0.integer(4), featuresDone: $0.integer(5), isComplete: $0.integer(6) != 0))
         }
+        return found
     }
 
     /// What `nearest(to:in:k:excluding:)` answers for a feature, out of a stored graph.
