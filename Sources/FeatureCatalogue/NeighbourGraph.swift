@@ -58,7 +58,7 @@ extension Catalogue {
     /// Calls `body` with every feature of a dictionary, in order, and its `k` nearest in `target`, its own dictionary or another:
     /// exact, ties to the lower index, itself left out. Nothing is stored.
     ///
-    /// Memory: 5 bytes for each number of the decoder rows of both; in its own dictionary also 32 k bytes for each feature.
+    /// Memory: 5 bytes for each number of the decoder rows of both; in its own dictionary also 16 k + 450 bytes for each feature.
     /// - Throws: when the two are not of one model and hook point, or the stored vectors are damaged.
     public func forEachNeighbourList(of dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int, threads: Int, _ body: (Int, [Neighbour]) throws -> Void) throws {
         guard k > 0, let search = try graphSearch(of: dictionary, among: target, k: k, threads: threads, stripeRows: nil) else { return }
@@ -84,7 +84,7 @@ extension Catalogue {
     public func unitRows(of dictionary: FeatureDictionary) throws -> Matrix {
         // Blocks are looked at before room is made for what the dictionary's own numbers may exaggerate.
         let bytes = try connection.integer("SELECT sum(length(vectors)) FROM decoder_block WHERE dictionary_id = ?", .init(dictionary.id)) ?? 0
-        guard dictionary.width > 0, (0...featuresMaximum).contains(dictionary.features), bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
+        guard (1...1 << 28).contains(dictionary.width), (0...featuresMaximum).contains(dictionary.features), bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
         let matrix = Matrix(uninitializedRows: dictionary.features, columns: dictionary.width)
         try forEachDecoderBlock(of: dictionary) { first, block in
             (matrix.base + first * dictionary.width).update(from: block.baseAddress!, count: block.count)

@@ -23,7 +23,7 @@ extension Catalogue {
     /// Stores the `k` nearest features of every feature of `dictionary` in `target`, its own or another, or goes on with it.
     ///
     /// Exact, ties to the lower index, itself left out. Stopped at any moment and called again it goes on from the last of its
-    /// transactions: one about every eighth of the work, or half a million million products where that is more. The rows are those
+    /// transactions: one about every eighth of the work, and at least 2³⁰ products. The rows are those
     /// of an uninterrupted call, whatever the number of threads. A graph of the same or a larger k is there already; one
     /// of a smaller k is replaced. The catalogue must be open for writing; others may write beside.
     ///
@@ -44,7 +44,7 @@ extension Catalogue {
         guard let search = try graphSearch(of: dictionary, among: target, k: begun.k, threads: threads, stripeRows: stripeRows) else { return NeighbourSummary(graph: begun, featuresResumed: 0, pairs: 0, wasComplete: true) }
         let graph = try resume(begun, search)
         let resumed = search.next, pairsExpected = search.pairs(0, dictionary.features)
-        let interval = max(1, (productsPerTransaction ?? max(1 << 39, pairsExpected * dictionary.width / 8)) / dictionary.width)
+        let interval = max(1, (productsPerTransaction ?? max(1 << 30, pairsExpected * dictionary.width / 8)) / dictionary.width)
         var waiting: [[Neighbour]] = [], pairsWaiting = 0, done = resumed
         while true {
             let before = search.next

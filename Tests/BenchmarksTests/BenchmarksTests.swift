@@ -14,6 +14,15 @@ import Testing
         #expect(lines[0]["firings"] == lines[1]["firings"])
     }
 
+    @Test(arguments: [false, true]) func `the benchmark of neighbour graphs runs, and finds them all`(isSelf: Bool) throws {
+        let line = try JSON(parsing: measureGraph(try graphRows(nil, count: 200, width: 32, seed: 1), among: isSelf ? nil : try graphRows(nil, count: 300, width: 32, seed: 2), k: 3, threads: 2, peerRows: 100))
+        #expect(line["neighbours"]?.integer == 600)
+        #expect(try #require(line["blas_cpu_s"]?.number) > 0)
+        // Three of four rows are children of another, at a cosine of 0.4 to 0.9; rows of two seeds are strangers.
+        let nearest = try #require(line["mean_nearest_cosine"]?.number)
+        #expect(isSelf ? nearest > 0.6 : nearest < 0.6)
+    }
+
     @Test func `the bound of dense products is a number`() throws {
         let line = try JSON(parsing: measureProducts(.tiny, seconds: 0.01))
         #expect(try #require(line["tokens_per_cpu_s"]?.number) > 0)
