@@ -15,6 +15,9 @@ static const char m0004[] = {
 static const char m0005[] = {
 #embed "../../Migrations/0005_views.sql" suffix(, 0)
 };
+static const char m0006[] = {
+#embed "../../Migrations/0006_vector_index.sql" suffix(, 0)
+};
 static const char m0007[] = {
 #embed "../../Migrations/0007_neighbour.sql" suffix(, 0)
 };
@@ -25,6 +28,7 @@ static const struct migration list[] = {
     {"0003_activation", m0003},
     {"0004_label", m0004},
     {"0005_views", m0005},
+    {"0006_vector_index", m0006},
     {"0007_neighbour", m0007},
 };
 const struct migration *const migrations = list;

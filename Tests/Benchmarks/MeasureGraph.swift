@@ -1,7 +1,6 @@
 import FeatureCatalogue
 import Formats
 import Glibc
-import Kernels
 import LinearAlgebra
 import Numerics
 
@@ -87,38 +86,4 @@ private struct GreatestList {
         candidates.removeLast(candidates.count - k)
         threshold = candidates[k - 1].value
     }
-}
-
-/// Raw float32 rows from a file, made unit; or, without one, clusters: parents and children at cosines of 0.4 to 0.9 to them.
-func graphRows(_ source: String?, count: Int, width: Int, seed: UInt64) throws -> Matrix {
-    let rows = Matrix(uninitializedRows: count, columns: width)
-    if let source {
-        try MappedFile(source).withBytes { bytes in
-            guard bytes.count >= count * width * 4 else { throw GraphRowsMissing(path: source, rows: count, width: width) }
-            rows.base.withMemoryRebound(to: UInt8.self, capacity: count * width * 4) { $0.update(from: bytes.bindMemory(to: UInt8.self).baseAddress!, count: count * width * 4) }
-        }
-    } else {
-        var random = Random(seed)
-        for row in 0..<count {
-            let start = rows.base + row * width, cosine = row % 4 == 0 ? 0 : Float.random(in: 0.4...0.9, using: &random), parent = rows.base + row / 4 * 4 * width
-            for axis in 0..<width { // sums of uniform numbers are near enough to normal ones
-                let noise = (0..<4).reduce(Float(0)) { sum, _ in sum + Float.random(in: -1...1, using: &random) } * (0.75 / Float(width)).squareRoot()
-                start[axis] = (cosine == 0 ? 0 : cosine * parent[axis]) + (1 - cosine * cosine).squareRoot() * noise
-            }
-            normalise(start, width)
-        }
-        return rows
-    }
-    for row in 0..<count { normalise(rows.base + row * width, width) }
-    return rows
-}
-
-private func normalise(_ row: UnsafeMutablePointer<Float>, _ width: Int) {
-    let length = kernel_dot_exact(row, row, width).squareRoot()
-    if length > 0 { for axis in 0..<width { row[axis] = Float(Double(row[axis]) / length) } }
-}
-
-struct GraphRowsMissing: Error, CustomStringConvertible {
-    let path: String, rows: Int, width: Int
-    var description: String { "\(path) holds fewer than \(rows) rows of \(width) float32 numbers" }
 }

@@ -4,20 +4,24 @@ import Glibc
 // benchmarks write FOLDER [tiny|dense]                    writes a job
 // benchmarks ingest FOLDER CATALOGUE THREADS [TOKENS]      ingests it; one line of JSON
 // benchmarks products [tiny]                               BLAS alone; one line of JSON
-// benchmarks graph N M WIDTH K THREADS [ROWS [COLUMNS]]     neighbours of N rows among M others (0: their own), and BLAS; from raw float32 files
+// benchmarks dictionaries FOLDER SIZE…                     writes dictionaries and queries as raw float32
+// benchmarks catalogue FILE.f32 CATALOGUE                  a catalogue of such a dictionary
+// benchmarks nearest CATALOGUE K QUERIES.f32 N [ANSWERS]   N single queries; one line of JSON
+// benchmarks graph ROWS.f32 COLUMNS.f32|self K THREADS     neighbours of all rows among others or their own, and BLAS; one line of JSON
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
     case ("write", 3...): try write(job(arguments.dropFirst(3).first), to: arguments[2])
     case ("ingest", 5...): print(try measureIngest(arguments[2], catalogue: arguments[3], threads: Int(arguments[4]) ?? 1, tokenLimit: arguments.count > 5 ? Int(arguments[5]) : nil))
     case ("products", 2...): print(measureProducts(job(arguments.dropFirst(2).first), seconds: arguments.last == "tiny" ? 0.01 : 2))
-    case ("graph", 7...9):
-        let numbers = arguments[2...6].map { Int($0) ?? 0 }, files = arguments.dropFirst(7)
-        guard numbers.enumerated().allSatisfy({ $1 >= ($0 == 1 ? 0 : 1) }) else { fallthrough }
-        print(try measureGraph(try graphRows(files.first, count: numbers[0], width: numbers[2], seed: 1),
-                               among: numbers[1] == 0 ? nil : try graphRows(files.dropFirst().first, count: numbers[1], width: numbers[2], seed: 2), k: numbers[3], threads: numbers[4], peerRows: 4096))
+    case ("dictionaries", 4...): try writeDictionaries(to: arguments[2], sizes: arguments.dropFirst(3).compactMap { Int($0) })
+    case ("catalogue", 4): try writeCatalogue(of: arguments[2], to: arguments[3])
+    case ("nearest", 6...):
+        print(try measureNearest(arguments[2], k: Int(arguments[3]) ?? 10, queries: readRows(arguments[4], width: 512), limit: Int(arguments[5]) ?? 1, answers: arguments.count > 6 ? arguments[6] : nil))
+    case ("graph", 6):
+        print(try measureGraph(try readRows(arguments[2], width: 512), among: arguments[3] == "self" ? nil : try readRows(arguments[3], width: 512), k: max(1, Int(arguments[4]) ?? 10), threads: max(1, Int(arguments[5]) ?? 1), peerRows: 4096))
     default:
-        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny] | graph N M WIDTH K THREADS [ROWS [COLUMNS]]")
+        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS")
         exit(2)
     }
 } catch {
