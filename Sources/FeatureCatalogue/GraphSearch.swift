@@ -20,8 +20,8 @@ public func forEachNearestList(of rows: consuming Matrix, among columns: consumi
 /// A stripe is a few rows whose codes stay in the processor's cache; threads take the columns in portions and keep lists of
 /// their own for the stripe's rows. Among a dictionary's own rows each pair is judged once, for both: a column's list, which
 /// lives until its turn comes, is written by the one thread that has the column. So memory does not grow with threads:
-/// 5 bytes a number of the rows, and, for a symmetric search, a list of 2 k + 56 candidates of 8 bytes for each row.
-/// At 131,072 × 512, k = 15: 335 MB and 90 MB; at 1,048,576 × 512: 2.7 GB and 0.7 GB.
+/// 5 bytes a number of the rows, and, for a symmetric search, a list of 2 k + 108 candidates of 8 bytes for each row.
+/// At 131,072 × 512, k = 15: 335 MB and 145 MB; at 1,048,576 × 512: 2.7 GB and 1.2 GB.
 final class GraphSearch {
     let rows: CodedRows, columns: CodedRows
     let k: Int
@@ -62,7 +62,7 @@ final class GraphSearch {
         rows.scaleErrors(by: most)
         columns?.scaleErrors(by: most)
         slack = Float(32 * 0x1p-24 * most * most)
-        capacity = 2 * self.k + 56
+        capacity = 2 * self.k + 108 // where directions are evenly spread, bounds leave a hundred candidates
         let tile = 96 // of both kinds: 8 groups of 12, 3 panels of 32
         self.stripeRows = max(tile, ((stripeRows ?? GraphSearch.stripeBytes / rows.side.padded) + tile - 1) / tile * tile)
         all = columns == nil ? Lists(rows.count, capacity: capacity, limits: nil) : nil

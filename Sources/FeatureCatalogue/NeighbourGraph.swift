@@ -58,7 +58,7 @@ extension Catalogue {
     /// Calls `body` with every feature of a dictionary, in order, and its `k` nearest in `target`, its own dictionary or another:
     /// exact, ties to the lower index, itself left out. Nothing is stored.
     ///
-    /// Memory: 5 bytes for each number of the decoder rows of both; in its own dictionary also 16 k + 450 bytes for each feature.
+    /// Memory: 5 bytes for each number of the decoder rows of both; in its own dictionary also 16 k + 870 bytes for each feature.
     /// - Throws: when the two are not of one model and hook point, or the stored vectors are damaged.
     public func forEachNeighbourList(of dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int, threads: Int, _ body: (Int, [Neighbour]) throws -> Void) throws {
         guard k > 0, let search = try graphSearch(of: dictionary, among: target, k: k, threads: threads, stripeRows: nil) else { return }

@@ -186,6 +186,18 @@ KERNEL static unsigned rows_with_candidates(const int32_t *restrict products, co
     return rows;
 }
 
+/// Of one such row: the columns that are its candidates, a bit each, and in the upper half those it is a candidate for.
+KERNEL static uint64_t candidates_of(const int32_t *restrict products, float step, float error, float limit,
+                                     const float *restrict column_steps, const float *restrict column_errors, const float *restrict column_limits) {
+    uint32_t own = 0, theirs = 0;
+    for (uint32_t j = 0; j < GRAPH_COLUMNS; j++) {
+        float estimate = (float)products[j] * step * column_steps[j];
+        own |= (uint32_t)(estimate + column_errors[j] >= limit) << j;
+        theirs |= (uint32_t)(estimate + error >= column_limits[j]) << j;
+    }
+    return (uint64_t)theirs << 32 | own;
+}
+
 void kernel_graph_search(int level, const struct graph_search *s, const struct graph_stripe *stripe, size_t first, size_t end,
                          const struct graph_lists *own, const struct graph_lists *all, float *scratch) {
     const struct graph_side *rows = s->rows, *columns = s->columns;
@@ -209,11 +221,20 @@ void kernel_graph_search(int level, const struct graph_search *s, const struct g
             unsigned found = rows_with_candidates(products, steps, errors, limits, columns->steps + column, columns->errors + column, column_limits);
             for (; found; found &= found - 1) {
                 size_t i = (size_t)__builtin_ctz(found);
-                for (size_t j = 0; j < width; j++) {
-                    if (s->is_symmetric && column + j <= row + i) continue;
-                    float estimate = (float)products[i * GRAPH_COLUMNS + j] * steps[i] * columns->steps[column + j];
+                const int32_t *p = products + i * GRAPH_COLUMNS;
+                uint64_t both = candidates_of(p, steps[i], errors[i], limits[i], columns->steps + column, columns->errors + column, column_limits);
+                uint32_t judged = width < GRAPH_COLUMNS ? (1u << width) - 1 : UINT32_MAX;
+                // A pair is judged where its row comes first.
+                if (s->is_symmetric && column <= row + i) judged = row + i - column + 1 < GRAPH_COLUMNS ? judged & UINT32_MAX << (row + i - column + 1) : 0;
+                for (uint32_t mine = (uint32_t)both & judged; mine; mine &= mine - 1) {
+                    size_t j = (size_t)__builtin_ctz(mine);
+                    float estimate = (float)p[j] * steps[i] * columns->steps[column + j];
                     if (estimate + columns->errors[column + j] >= read_limit(own->limits + group + i)) add(s, own, group + i, row + i, estimate, column + j, scratch);
-                    if (s->is_symmetric && estimate + errors[i] >= all->limits[column + j]) add(s, all, column + j, column + j, estimate, row + i, scratch);
+                }
+                for (uint32_t theirs = (uint32_t)(both >> 32) & judged; theirs && s->is_symmetric; theirs &= theirs - 1) {
+                    size_t j = (size_t)__builtin_ctz(theirs);
+                    float estimate = (float)p[j] * steps[i] * columns->steps[column + j];
+                    if (estimate + errors[i] >= all->limits[column + j]) add(s, all, column + j, column + j, estimate, row + i, scratch);
                 }
             }
         }
