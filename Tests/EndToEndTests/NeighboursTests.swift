@@ -27,7 +27,7 @@ import TestSupport
             #expect(expected.tables["feature_neighbour"]?.count == 4096 * 7)
 
             var random = SeededRandom(3), kills = 0, resumed = 0
-            while kills < 6 || (resumed < 2 && kills < 100) {
+            while kills < 4 || (resumed == 0 && kills < 60) {
                 let file = folder.appending(path: "killed.sqlite")
                 for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file.path + ending) }
                 try FileManager.default.copyItem(at: pristine, to: file)
