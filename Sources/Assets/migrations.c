@@ -18,6 +18,9 @@ static const char m0005[] = {
 static const char m0006[] = {
 #embed "../../Migrations/0006_vector_index.sql" suffix(, 0)
 };
+static const char m0007[] = {
+#embed "../../Migrations/0007_neighbour.sql" suffix(, 0)
+};
 
 static const struct migration list[] = {
     {"0001_corpus", m0001},
@@ -26,6 +29,7 @@ static const struct migration list[] = {
     {"0004_label", m0004},
     {"0005_views", m0005},
     {"0006_vector_index", m0006},
+    {"0007_neighbour", m0007},
 };
 const struct migration *const migrations = list;
 const size_t migration_count = sizeof list / sizeof *list;

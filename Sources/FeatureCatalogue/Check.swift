@@ -57,6 +57,7 @@ extension Catalogue {
             examination.examineFile()
             examination.examineCorpora()
             examination.examineDictionaries()
+            examination.examineNeighbours()
             examination.examineLabels()
             examination.examineRuns()
         }

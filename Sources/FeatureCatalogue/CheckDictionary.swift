@@ -3,7 +3,7 @@ import Formats
 import SQLite
 
 /// How far from 1 the length of a stored decoder row may be: float32 rounding over many dimensions.
-private let unitTolerance = 1e-4
+let unitTolerance = 1e-4
 
 extension Examination {
     func examineDictionaries() {

@@ -7,6 +7,7 @@ import Glibc
 // benchmarks dictionaries FOLDER SIZE…                     writes dictionaries and queries as raw float32
 // benchmarks catalogue FILE.f32 CATALOGUE                  a catalogue of such a dictionary
 // benchmarks nearest CATALOGUE K QUERIES.f32 N [ANSWERS]   N single queries; one line of JSON
+// benchmarks graph ROWS.f32 COLUMNS.f32|self K THREADS     neighbours of all rows among others or their own, and BLAS; one line of JSON
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
@@ -17,8 +18,10 @@ do {
     case ("catalogue", 4): try writeCatalogue(of: arguments[2], to: arguments[3])
     case ("nearest", 6...):
         print(try measureNearest(arguments[2], k: Int(arguments[3]) ?? 10, queries: readRows(arguments[4], width: 512), limit: Int(arguments[5]) ?? 1, answers: arguments.count > 6 ? arguments[6] : nil))
+    case ("graph", 6):
+        print(try measureGraph(try readRows(arguments[2], width: 512), among: arguments[3] == "self" ? nil : try readRows(arguments[3], width: 512), k: max(1, Int(arguments[4]) ?? 10), threads: max(1, Int(arguments[5]) ?? 1), peerRows: 4096))
     default:
-        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS]")
+        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS")
         exit(2)
     }
 } catch {
