@@ -1,9 +1,9 @@
 import Diagnostics
 import Glibc
 
-// benchmarks write FOLDER [tiny|dense]                    writes a job
+// benchmarks write FOLDER [tiny|narrow|wide|dense]        writes a job
 // benchmarks ingest FOLDER CATALOGUE THREADS [TOKENS]      ingests it; one line of JSON
-// benchmarks products [tiny]                               BLAS alone; one line of JSON
+// benchmarks products [tiny|narrow|wide]                   BLAS alone; one line of JSON
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
@@ -11,7 +11,7 @@ do {
     case ("ingest", 5...): print(try measureIngest(arguments[2], catalogue: arguments[3], threads: Int(arguments[4]) ?? 1, tokenLimit: arguments.count > 5 ? Int(arguments[5]) : nil))
     case ("products", 2...): print(measureProducts(job(arguments.dropFirst(2).first), seconds: arguments.last == "tiny" ? 0.01 : 2))
     default:
-        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny]")
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny|narrow|wide]")
         exit(2)
     }
 } catch {
