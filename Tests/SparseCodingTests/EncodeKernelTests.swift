@@ -54,13 +54,15 @@ import Testing
         }
     }
 
-    struct Firing: Equatable {
+    struct Firing: Hashable {
         let token, feature: UInt32
         let value: Float
     }
 
+    /// The firings of one panel. `alter` may change its parameters (ENCODE_PARAMETERS × ENCODE_FEATURES) first.
     func run(
-        _ level: Int32, _ x: [Float], _ count: Int, _ width: Int, _ rows: [Float], _ numbers: [[Float]], isGated: Bool, _ floor: Float
+        _ level: Int32, _ x: [Float], _ count: Int, _ width: Int, _ rows: [Float], _ numbers: [[Float]], isGated: Bool, _ floor: Float,
+        alter: (borrowing Matrix) -> Void = { _ in }
     ) -> [Firing] {
         let group = Int(ENCODE_TOKENS), panelWidth = Int(ENCODE_FEATURES), room = count * panelWidth + 16
         let padded = (count + group - 1) / group * group, stride = (width + 15) / 16 * 16, quads = (width + 3) / 4
@@ -73,6 +75,7 @@ import Testing
             for (name, values) in zip([ENCODE_BIAS, ENCODE_THRESHOLD, ENCODE_GAIN, ENCODE_OFFSET], numbers) { parameters[name, j] = values[j] }
             kernel_encode_code(panelRows.base + j * stride, width, codes, parameters.base, UInt32(j))
         }
+        alter(parameters)
         let activations = Matrix(rows: count, columns: stride), packed = Matrix(rows: padded, columns: width), scalars = Matrix(rows: 4, columns: padded)
         let tokenCodes = UnsafeMutablePointer<UInt8>.allocate(capacity: padded * quads * 4)
         let token = UnsafeMutablePointer<UInt32>.allocate(capacity: room), feature = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
