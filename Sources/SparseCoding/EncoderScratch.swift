@@ -59,7 +59,7 @@ public struct EncoderScratch: ~Copyable {
             var panel = encoder.panel(index)
             candidates += kernel_encode(level, &tokens, &panel, floor, &stream)
         }
-        if level >= 3 && candidates - stream.count > count * encoder.features / 10 { singlePrecisionTiles = 31 }
+        if level >= 3 && candidates - stream.count > count * encoder.features / 7 { singlePrecisionTiles = 31 }
         offsets.reserve(count + 1)
         features.reserve(stream.count)
         values.reserve(stream.count)
@@ -71,7 +71,7 @@ public struct EncoderScratch: ~Copyable {
     /// Whether the screen on codes did not pay lately; it is tried again after some tiles.
     ///
     /// It saves three quarters of a product for each feature and costs a whole one, fetched from further away, for each
-    /// candidate that does not fire. Of 512 numbers the two take 4 ns and 40 ns, so it pays while fewer than a tenth of the
+    /// candidate that does not fire. Of 512 numbers the two take 4 ns and some 26 ns, so it pays while fewer than a seventh of the
     /// features are let through in vain. (What fires is multiplied again after either screen.) The answer only saves time.
     private mutating func prefersSinglePrecision() -> Bool {
         guard singlePrecisionTiles > 0 else { return false }

@@ -4,11 +4,11 @@
 #     Tests/Benchmarks/ingest.sh [REPEATS]        (default 3)
 #
 # The jobs: a one-layer GPT-2 (128 wide, 512 ReLU neurons, contexts of 256), an SAE of 4,096 features at L0 33 on its
-# neurons, a million tokens of made-up text; and the same with 32,768 features and half the tokens. They are written once
+# neurons, a million tokens of made-up text; and the same with 32,768 features. They are written once
 # (see Write.swift); PyTorch gets the same weights and the same tokens, and should count the same firings but for a few
 # that rounding decides. OPENBLAS_CORETYPE, where it is set, slows us and the bound; it is better not set.
-#   WORK    where jobs and results go (default .build/benchmark; 350 MB)
-#   JOBS    which (default: "full wide"; also narrow, dense and tiny)
+#   WORK    where jobs and results go (default .build/benchmark; 650 MB)
+#   JOBS    which (default: "full wide"; also narrow and tiny; dense, of 4,096 features too, by itself)
 #   PYTHON  an interpreter with torch, numpy and safetensors; without one the peer is left out
 #   TOKENS  how many tokens (default: all)
 set -eu

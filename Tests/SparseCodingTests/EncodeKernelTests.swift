@@ -108,6 +108,19 @@ import Testing
         #expect(least == (count < k ? 0 : values[order[k - 1]]))
     }
 
+    @Test(arguments: [1, 2, 3, 4, 16, 17, 100, 1001, 8192])
+    func `the median is the middle of the sorted numbers, or the mean of the middle two`(count: Int) {
+        var random = SeededGenerator(UInt64(count))
+        let kinds: [[Float]] = [
+            random.floats(count), random.floats(count, 1e-30), (0..<count).map { _ in Float(Int.random(in: -2...2, using: &random)) },
+            [Float](repeating: -0.25, count: count), (0..<count).map { $0 % 2 == 0 ? -.infinity : 3 }, (0..<count).map { $0 % 2 == 0 ? -0.0 : 0.0 },
+        ]
+        for x in kinds {
+            let sorted = x.sorted()
+            #expect(kernel_median(x, count) == (count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2))
+        }
+    }
+
     @Test(arguments: [0, 1, 15, 16, 17, 255, 256, 257, 1000])
     func `the first number that is not finite is found`(count: Int) {
         let x = [Float](repeating: -.greatestFiniteMagnitude, count: count)
