@@ -48,20 +48,21 @@ let package = Package(
         // The proof.
         .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
         .target(name: "IngestionSupport", dependencies: ["Formats", "FeatureCatalogue", "SQLite", "TestSupport"], path: "Tests/IngestionSupport", swiftSettings: optimised),
+        .target(name: "DictionarySupport", dependencies: ["FeatureCatalogue", "SQLite", "Numerics"], path: "Tests/DictionarySupport", swiftSettings: optimised),
         .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "Numerics", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "CommandsTests", dependencies: ["Commands", "Formats", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
-        .testTarget(name: "FeatureCatalogueTests", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels", "TestSupport"],
+        .testTarget(name: "FeatureCatalogueTests", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels", "DictionarySupport", "TestSupport"],
                     swiftSettings: spans, linkerSettings: sqlite),
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Formats", "Diagnostics", "Kernels", "TestSupport"], exclude: ["unicode_tables.py"]),
         .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
 
         // The price: see Tests/Benchmarks/ingest.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "FeatureCatalogue", "Numerics", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "Formats"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

@@ -1,31 +1,30 @@
 """Medians of benchmark lines as tables, one for each size of dictionary: python table.py results.jsonl"""
-import collections
-import json
-import statistics
 import sys
+
+from medians import Lines
 
 # What an ingest should reach of the dense products' rate, by features.
 WANTED = {4096: 1.6, 32768: 2.0}
 COLUMNS = ["tokens_per_cpu_s", "tokens_per_s", "peak_mb", "firings", "bytes_per_firing"]
 
-sizes = collections.OrderedDict()
-for line in open(sys.argv[1]):
-    line = json.loads(line)
-    if "cpu_s" in line:
-        line["tokens_per_cpu_s"] = line["tokens"] / line["cpu_s"]
-        line["tokens_per_s"] = line["tokens"] / line["wall_s"]
-    sizes.setdefault(line["features"], collections.OrderedDict()).setdefault(line["what"], []).append(line)
+lines = Lines(sys.argv[1], "features", "what")
+for group in lines.groups.values():
+    for line in group:
+        if "cpu_s" in line:
+            line["tokens_per_cpu_s"] = line["tokens"] / line["cpu_s"]
+            line["tokens_per_s"] = line["tokens"] / line["wall_s"]
 
 
-def table(features, groups):
+def table(features):
     def median(what, key):
-        values = [line[key] for line in groups.get(what, []) if line.get(key) is not None]
-        return statistics.median(values) if values else None
+        return lines.median(key, features, what)
 
     print(f"{f'{features:,} features':36}{'runs':>5}" + "".join(f"{c:>18}" for c in COLUMNS))
-    for what, lines in groups.items():
+    for (size, what), group in lines.groups.items():
+        if size != features:
+            continue
         cells = [median(what, c) for c in COLUMNS]
-        print(f"{what:36}{len(lines):>5}" + "".join(f"{'' if c is None else f'{c:,.2f}' if c < 100 else f'{c:,.0f}':>18}" for c in cells))
+        print(f"{what:36}{len(group):>5}" + "".join(f"{'' if c is None else f'{c:,.2f}' if c < 100 else f'{c:,.0f}':>18}" for c in cells))
     ours, peer, bound = (median(w, "tokens_per_cpu_s") for w in ("ingest, 1 thread", "PyTorch by hand, 1 thread", "dense products alone, 1 thread"))
     if ours and bound:
         wanted = f"   (wanted: {WANTED[features]:.2f})" if features in WANTED else ""
@@ -40,5 +39,5 @@ def table(features, groups):
     print()
 
 
-for features, groups in sizes.items():
-    table(features, groups)
+for features in dict.fromkeys(size for size, _ in lines.groups):
+    table(features)
