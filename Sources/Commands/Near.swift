@@ -85,7 +85,10 @@ enum Near: Command {
         var cost = SearchCost()
         let wanted = min(invocation[k], target.features)
         let neighbours: [Neighbour]
-        if named.count <= 1 {
+        var isStored = false
+        if case .features(let expression) = query, subset == nil, let stored = try storedNeighbours(expression, catalogue, target, k: wanted) {
+            (neighbours, isStored) = (stored, true)
+        } else if named.count <= 1 {
             neighbours = try catalogue.nearest(to: direction, in: target, k: wanted, excluding: named.first, among: subset, cost: &cost)
         } else {
             // All of them could come before the others.
@@ -98,7 +101,17 @@ enum Near: Command {
             table.append([.text(about.feature.description), Cell(about.cosine, .fixed(4)), Cell(about.label), .density(about.density), .token(about.topToken)])
         }
         try invocation.print(table)
-        if invocation[explain] { invocation.note(words(cost, target, subset)) }
+        if cost.codesAreDamaged {
+            invocation.note("the codes of \(target.name) are damaged or missing; every vector was multiplied instead. monoseme check --rebuild-codes makes them anew")
+        }
+        if invocation[explain] { invocation.note(isStored ? "stored graph: \(counted(neighbours.count, "row")) read" : words(cost, target, subset)) }
+    }
+
+    /// What `monoseme neighbours` has kept for a single feature.
+    private static func storedNeighbours(_ expression: FeatureExpression, _ catalogue: Catalogue, _ target: FeatureDictionary, k: Int) throws -> [Neighbour]? {
+        guard expression.terms.count == 1, expression.terms[0].weight == 1 else { return nil }
+        let (dictionary, index) = try catalogue.feature(expression.terms[0].feature)
+        return try catalogue.storedNeighbours(of: index, in: dictionary, among: target, k: k)
     }
 
     /// The dictionary of all terms.

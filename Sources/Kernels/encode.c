@@ -32,20 +32,25 @@ INLINE float exact_product(const float *a, const float *b, size_t stride, int fu
 }
 
 /// Replaces the candidates from `start` on by those of them that fire, with their values.
+///
+/// First all the products, then all the decisions, and neither with a branch on the data: every second candidate fires,
+/// so a processor that guesses would be wrong on many, and each time would throw away the products it had begun.
 INLINE void keep_firings(const struct encode_tokens *t, const struct encode_panel *p, float floor, struct encode_stream *s, size_t start, int fused) {
+    for (size_t i = start; i < s->count; i++)
+        s->value[i] = exact_product(t->rows + s->token[i] * t->stride, p->rows + (s->feature[i] - p->feature) * t->stride, t->stride, fused);
     size_t kept = start;
     for (size_t i = start; i < s->count; i++) {
-        uint32_t j = s->feature[i] - p->feature;
-        const float *parameters = p->parameters + j;
-        float product = exact_product(t->rows + s->token[i] * t->stride, p->rows + j * t->stride, t->stride, fused);
-        float value = product + parameters[ENCODE_BIAS * ENCODE_FEATURES];
-        if (!(value > parameters[ENCODE_THRESHOLD * ENCODE_FEATURES] && value > floor)) continue;
+        uint32_t token = s->token[i], feature = s->feature[i];
+        const float *parameters = p->parameters + (feature - p->feature);
+        float product = s->value[i], value = product + parameters[ENCODE_BIAS * ENCODE_FEATURES];
+        int fires = (value > parameters[ENCODE_THRESHOLD * ENCODE_FEATURES]) & (value > floor);
         if (p->gated) {
             float gain = parameters[ENCODE_GAIN * ENCODE_FEATURES], offset = parameters[ENCODE_OFFSET * ENCODE_FEATURES];
             value = fused ? __builtin_elementwise_fma(product, gain, offset) : product * gain + offset;
-            if (!(value > 0)) continue;
+            fires &= value > 0;
         }
-        s->token[kept] = s->token[i], s->feature[kept] = s->feature[i], s->value[kept] = value, kept++;
+        s->token[kept] = token, s->feature[kept] = feature, s->value[kept] = value;
+        kept += (size_t)fires;
     }
     s->count = kept;
 }
@@ -133,12 +138,14 @@ __attribute__((target("avx2,fma"))) static size_t encode_avx2(const struct encod
 #define AVX512_FEATURES "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,popcnt"
 #define AVX512 __attribute__((target(AVX512_FEATURES)))
 
-AVX512 static inline void append(struct encode_stream *s, __mmask16 passes, uint32_t token, uint32_t feature) {
+/// Writes the places of the features that pass and returns the new count. Without a branch: which of the vectors hold a
+/// candidate cannot be foreseen, and a wrong guess costs more than two stores.
+AVX512 static inline size_t append(uint32_t *tokens, uint32_t *features, size_t count, __mmask16 passes, uint32_t token, uint32_t feature) {
     const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     // Compress in a register and store it whole: the compressing store is microcode on some processors.
-    _mm512_storeu_si512(s->token + s->count, _mm512_set1_epi32((int)token));
-    _mm512_storeu_si512(s->feature + s->count, _mm512_maskz_compress_epi32(passes, _mm512_add_epi32(steps, _mm512_set1_epi32((int)feature))));
-    s->count += (size_t)__builtin_popcount(passes);
+    _mm512_storeu_si512(tokens + count, _mm512_set1_epi32((int)token));
+    _mm512_storeu_si512(features + count, _mm512_maskz_compress_epi32(passes, _mm512_add_epi32(steps, _mm512_set1_epi32((int)feature))));
+    return count + (size_t)__builtin_popcount(passes);
 }
 
 AVX512 static size_t encode_avx512(const struct encode_tokens *t, const struct encode_panel *p, float floor, struct encode_stream *s) {
@@ -167,8 +174,8 @@ AVX512 static size_t encode_avx512(const struct encode_tokens *t, const struct e
             __mmask16 on0 = _mm512_cmp_ps_mask(_mm512_fmadd_ps(norm, slack0, a[i]), limit0, _CMP_NLE_UQ);
             __mmask16 on1 = _mm512_cmp_ps_mask(_mm512_fmadd_ps(norm, slack1, b[i]), limit1, _CMP_NLE_UQ);
             if (__builtin_expect(!(on0 | on1) || first + (size_t)i >= t->count, 1)) continue;
-            if (on0) append(s, on0, (uint32_t)(first + (size_t)i), p->feature);
-            if (on1) append(s, on1, (uint32_t)(first + (size_t)i), p->feature + 16);
+            s->count = append(s->token, s->feature, s->count, on0, (uint32_t)(first + (size_t)i), p->feature);
+            s->count = append(s->token, s->feature, s->count, on1, (uint32_t)(first + (size_t)i), p->feature + 16);
         }
     }
     size_t candidates = s->count - start;
@@ -181,6 +188,8 @@ __attribute__((target(AVX512_FEATURES ",avx512vnni"))) static size_t encode_code
     limits(p, floor, limit);
     size_t start = s->count, quads = (t->width + 3) / 4, padded = (t->count + ENCODE_TOKENS - 1) / ENCODE_TOKENS * ENCODE_TOKENS;
     const uint8_t *x = t->codes;
+    uint32_t *tokens = s->token, *features = s->feature;
+    size_t count = start;
     const float *norms = t->scalars, *steps = norms + padded, *lows = steps + padded, *residuals = lows + padded;
 #define PARAMETER(name, j) _mm512_loadu_ps(p->parameters + (name) * ENCODE_FEATURES + (j))
     for (size_t first = 0; first < t->count; first += ENCODE_TOKENS) {
@@ -213,12 +222,13 @@ __attribute__((target(AVX512_FEATURES ",avx512vnni"))) static size_t encode_code
             p0 = _mm512_fmadd_ps(norm, residual0, p0), p1 = _mm512_fmadd_ps(norm, residual1, p1);
             p0 = _mm512_fmadd_ps(residual, length0, p0), p1 = _mm512_fmadd_ps(residual, length1, p1);
             __mmask16 on0 = _mm512_cmp_ps_mask(p0, limit0, _CMP_NLE_UQ), on1 = _mm512_cmp_ps_mask(p1, limit1, _CMP_NLE_UQ);
-            if (on0) append(s, on0, (uint32_t)(first + i), p->feature);
-            if (on1) append(s, on1, (uint32_t)(first + i), p->feature + 16);
+            count = append(tokens, features, count, on0, (uint32_t)(first + i), p->feature);
+            count = append(tokens, features, count, on1, (uint32_t)(first + i), p->feature + 16);
         }
     }
 #undef PARAMETER
-    size_t candidates = s->count - start;
+    s->count = count;
+    size_t candidates = count - start;
     keep_firings(t, p, floor, s, start, 1);
     return candidates;
 }

@@ -5,7 +5,7 @@
 
 typedef float lanes __attribute__((vector_size(64)));
 
-/// One token: its row, its codes (to every `spread`-th group of four) and its scalars.
+/// One token: its row, its codes (to every ENCODE_TOKENS-th group of four) and its scalars, which are zeros at first.
 KERNEL static void prepare(const float *x, size_t width, size_t stride, float shift, float scale, float *row, uint8_t *codes, float scalars[4]) {
 #pragma clang fp contract(fast)
     for (size_t k = 0; k < width; k++) row[k] = (x[k] - shift) * scale;
@@ -17,8 +17,9 @@ KERNEL static void prepare(const float *x, size_t width, size_t stride, float sh
     }
     float least = 0, most = 0, square = 0;
     for (int i = 0; i < 16; i++) least = fminf(least, low[i]), most = fmaxf(most, high[i]), square += squares[i];
-    // Norms are rounded up a little, so that the bounds made of them hold.
-    float norm = sqrtf(square) * 1.00001f, step = (most - least) / 255;
+    // Rounded up, so that bounds made of it hold: by what n additions may lose, and by what squares below 2⁻¹²⁶ lose.
+    float norm = 0, step = (most - least) / 255;
+    if (most > least) norm = sqrtf(square + (float)stride * 0x1p-126f) * (1.00001f + (float)stride * 0x1p-28f);
     scalars[0] = norm;
     if (!codes) return;
     if (!(step > 1e-30f)) step = 1e-30f;
@@ -32,12 +33,14 @@ KERNEL static void prepare(const float *x, size_t width, size_t stride, float sh
         level = __builtin_elementwise_max(__builtin_elementwise_min(level, (lanes){0} + 255), (lanes){0});
         whole code = __builtin_convertvector(level, whole);
         lanes error = v - (least + step * __builtin_convertvector(code, lanes));
+        for (size_t i = width > k ? width - k : 0; i < 16; i++) error[i] = 0;
         errors += error * error;
         bytes narrow = __builtin_convertvector(code, bytes);
         for (size_t quad = 0; quad < 4 && k + 4 * quad < width; quad++) memcpy(codes + (k / 4 + quad) * 4 * ENCODE_TOKENS, (const char *)&narrow + 4 * quad, 4);
     }
     for (int i = 0; i < 16; i++) lost += errors[i];
-    scalars[1] = step, scalars[2] = least, scalars[3] = sqrtf(lost) * 1.00001f + 1e-6f * norm;
+    scalars[1] = step, scalars[2] = least;
+    if (most > least) scalars[3] = sqrtf(lost + (float)stride * 0x1p-126f) * (1.00001f + (float)stride * 0x1p-28f) + 1e-6f * norm;
 }
 
 void kernel_encode_prepare(const struct encode_tokens *t, const float *x, const uint32_t *rows, const float *shift, const float *scale) {
@@ -71,8 +74,8 @@ void kernel_encode_code(const float *row, size_t width, int8_t *codes, float *pa
         double back = (double)step * (double)level, error = (double)row[k] - back;
         lost += error * error, kept += back * back, sum += back;
     }
-    // n roundings of half a unit each, at worst, in the exact product and as many in the screen.
-    double slack = ((double)width + 16) * 2.4e-7 * sqrt(square);
+    // What arithmetic may hide, by encode.h; at least what remains of it where products are too small for floats.
+    double slack = square > 0 ? ((double)width + 16) * 0x1p-22 * fmax(sqrt(square), 1e-18) : 0;
     parameters[ENCODE_SLACK * ENCODE_FEATURES + j] = (float)slack;
     parameters[ENCODE_STEP * ENCODE_FEATURES + j] = step;
     parameters[ENCODE_CODESUM * ENCODE_FEATURES + j] = (float)sum;

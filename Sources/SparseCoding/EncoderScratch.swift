@@ -30,13 +30,16 @@ public struct EncoderScratch: ~Copyable {
     /// from another SAE, the same features are chosen.
     var floor: Float?
 
+    /// Beyond it a product of 8-bit codes could leave 32 bits.
+    private static let widestCodes = 66_000
+
     public init() {}
 
     /// Firings of the rows of `x` that the first `count` of `rows` name, from pre-activations above `floor`; they come to
     /// stand in `offsets`, `features` and `values`. `shifts` and `scales` are each row's normalisation.
     mutating func run(_ encoder: borrowing PackedEncoder, _ x: UnsafePointer<Float>, count: Int, floor: Float, level: Int32) {
         let padded = (count + Int(ENCODE_TOKENS) - 1) / Int(ENCODE_TOKENS) * Int(ENCODE_TOKENS)
-        let level = level >= 3 && prefersSinglePrecision() ? 2 : level
+        let level = level >= 3 && (encoder.width > Self.widestCodes || prefersSinglePrecision()) ? 2 : level
         activations.reserve(count * encoder.stride)
         scalars.reserve(4 * padded)
         if level >= 3 { codes.reserve(padded * ((encoder.width + 3) / 4 * 4)) } else { packed.reserve(padded * encoder.width) }
@@ -56,7 +59,7 @@ public struct EncoderScratch: ~Copyable {
             var panel = encoder.panel(index)
             candidates += kernel_encode(level, &tokens, &panel, floor, &stream)
         }
-        if level >= 3 && candidates > count * encoder.features / 4 { singlePrecisionTiles = 31 }
+        if level >= 3 && candidates - stream.count > count * encoder.features / 7 { singlePrecisionTiles = 31 }
         offsets.reserve(count + 1)
         features.reserve(stream.count)
         values.reserve(stream.count)
@@ -65,7 +68,11 @@ public struct EncoderScratch: ~Copyable {
         }
     }
 
-    /// Where codes let a quarter of the features through, they cost more than they save; they are tried again later.
+    /// Whether the screen on codes did not pay lately; it is tried again after some tiles.
+    ///
+    /// It saves three quarters of a product for each feature and costs a whole one, fetched from further away, for each
+    /// candidate that does not fire. Of 512 numbers the two take 4 ns and some 26 ns, so it pays while fewer than a seventh of the
+    /// features are let through in vain. (What fires is multiplied again after either screen.) The answer only saves time.
     private mutating func prefersSinglePrecision() -> Bool {
         guard singlePrecisionTiles > 0 else { return false }
         singlePrecisionTiles -= 1

@@ -49,10 +49,11 @@ extension SparseAutoencoder {
         }
     }
 
-    /// Tokens that are multiplied with one panel after the other: as many as keep 400 kB, in the second-level cache.
+    /// Tokens that are multiplied with one panel after the other: 768 of 512 numbers. Each tile fetches the whole encoder, 5
+    /// bytes a weight, from wherever it lies, so tiles are as large as the second- and third-level cache hold with it.
     private var tileTokens: Int {
         let group = Int(ENCODE_TOKENS)
-        return min(max(100_000 / width / group, 1), 32) * group
+        return min(max(400_000 / width / group, 1), 64) * group
     }
 
     /// The firings of the rows of `x` that the first `tokens` of `scratch.rows` name.

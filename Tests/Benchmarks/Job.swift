@@ -16,6 +16,10 @@ struct Job {
     static let full = Job()
     /// The same job in a second, to see that it runs.
     static let tiny = Job(vocabulary: 600, width: 16, heads: 2, neurons: 32, features: 64, context: 16, tokens: 3_000, densities: 1e-2...0.2, calibrationTokens: 1_500)
+    /// Eight times the features at much the same L0: where screening has most to save.
+    static let wide = Job(features: 32_768, densities: 1e-5...6e-3)
+    /// As many features as neurons: where it has least.
+    static let narrow = Job(features: 512)
     /// L0 ≈ 430: what a badly trained dictionary, or a very wide one, asks of memory.
     static let dense = Job(densities: 1e-2...0.4)
 }
@@ -38,6 +42,8 @@ func job(_ name: String?) -> Job {
     switch name {
     case "tiny": .tiny
     case "dense": .dense
+    case "wide": .wide
+    case "narrow": .narrow
     default: .full
     }
 }

@@ -33,11 +33,14 @@ func measureIngest(_ folder: String, catalogue: String, threads: Int, tokenLimit
     let summary = try ingest(request, report: { if case .summarising = $0.stage { segmentsDone = .now } })
     let end = Usage.now
     // Pages of the index, as SQLite counts them.
-    let index = try Catalogue(path: catalogue, for: .reading).connection.integer("SELECT sum(pgsize) FROM dbstat WHERE name = 'posting'") ?? 0
+    let connection = try Catalogue(path: catalogue, for: .reading).connection
+    let index = try connection.integer("SELECT sum(pgsize) FROM dbstat WHERE name = 'posting'") ?? 0
+    let features = try connection.integer("SELECT count(*) FROM feature") ?? 0
 
     var writer = JSONWriter()
     writer.object { writer in
         writer.member("what", "ingest, \(threads) thread\(threads == 1 ? "" : "s")")
+        writer.member("features", features)
         writer.member("tokens", summary.tokens)
         writer.member("cpu_s", end.cpu - start.cpu)
         writer.member("wall_s", end.wall - start.wall)
@@ -84,6 +87,7 @@ func measureProducts(_ job: Job, seconds: Double) -> String {
     var writer = JSONWriter()
     writer.object { writer in
         writer.member("what", "dense products alone, 1 thread")
+        writer.member("features", job.features)
         writer.member("tokens_per_cpu_s", 1e6 / microseconds)
         writer.member("encode_gflop_per_cpu_s", encodeRate)
     }

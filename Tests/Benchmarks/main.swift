@@ -1,9 +1,9 @@
 import Diagnostics
 import Glibc
 
-// benchmarks write FOLDER [tiny|dense]                    writes a job
+// benchmarks write FOLDER [tiny|narrow|wide|dense]        writes a job
 // benchmarks ingest FOLDER CATALOGUE THREADS [TOKENS]      ingests it; one line of JSON
-// benchmarks products [tiny]                               BLAS alone; one line of JSON
+// benchmarks products [tiny|narrow|wide]                   BLAS alone; one line of JSON
 // benchmarks dictionaries FOLDER SIZE…                     writes dictionaries and queries as raw float32
 // benchmarks catalogue FILE.f32 CATALOGUE                  a catalogue of such a dictionary
 // benchmarks nearest CATALOGUE K QUERIES.f32 N [ANSWERS]   N single queries; one line of JSON
@@ -21,7 +21,11 @@ do {
     case ("graph", 6):
         print(try measureGraph(try readRows(arguments[2], width: 512), among: arguments[3] == "self" ? nil : try readRows(arguments[3], width: 512), k: max(1, Int(arguments[4]) ?? 10), threads: max(1, Int(arguments[5]) ?? 1), peerRows: 4096))
     default:
+<<<<<<< HEAD
         print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS")
+=======
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny|narrow|wide] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS]")
+>>>>>>> encoder
         exit(2)
     }
 } catch {

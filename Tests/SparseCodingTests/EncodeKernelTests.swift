@@ -54,13 +54,15 @@ import Testing
         }
     }
 
-    struct Firing: Equatable {
+    struct Firing: Hashable {
         let token, feature: UInt32
         let value: Float
     }
 
+    /// The firings of one panel. `alter` may change its parameters (ENCODE_PARAMETERS × ENCODE_FEATURES) first.
     func run(
-        _ level: Int32, _ x: [Float], _ count: Int, _ width: Int, _ rows: [Float], _ numbers: [[Float]], isGated: Bool, _ floor: Float
+        _ level: Int32, _ x: [Float], _ count: Int, _ width: Int, _ rows: [Float], _ numbers: [[Float]], isGated: Bool, _ floor: Float,
+        alter: (borrowing Matrix) -> Void = { _ in }
     ) -> [Firing] {
         let group = Int(ENCODE_TOKENS), panelWidth = Int(ENCODE_FEATURES), room = count * panelWidth + 16
         let padded = (count + group - 1) / group * group, stride = (width + 15) / 16 * 16, quads = (width + 3) / 4
@@ -73,6 +75,7 @@ import Testing
             for (name, values) in zip([ENCODE_BIAS, ENCODE_THRESHOLD, ENCODE_GAIN, ENCODE_OFFSET], numbers) { parameters[name, j] = values[j] }
             kernel_encode_code(panelRows.base + j * stride, width, codes, parameters.base, UInt32(j))
         }
+        alter(parameters)
         let activations = Matrix(rows: count, columns: stride), packed = Matrix(rows: padded, columns: width), scalars = Matrix(rows: 4, columns: padded)
         let tokenCodes = UnsafeMutablePointer<UInt8>.allocate(capacity: padded * quads * 4)
         let token = UnsafeMutablePointer<UInt32>.allocate(capacity: room), feature = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
@@ -103,6 +106,19 @@ import Testing
         #expect(features.prefix(n).map(Int.init) == expected)
         #expect(Array(kept.prefix(n)) == expected.map { values[$0] })
         #expect(least == (count < k ? 0 : values[order[k - 1]]))
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 16, 17, 100, 1001, 8192])
+    func `the median is the middle of the sorted numbers, or the mean of the middle two`(count: Int) {
+        var random = SeededGenerator(UInt64(count))
+        let kinds: [[Float]] = [
+            random.floats(count), random.floats(count, 1e-30), (0..<count).map { _ in Float(Int.random(in: -2...2, using: &random)) },
+            [Float](repeating: -0.25, count: count), (0..<count).map { $0 % 2 == 0 ? -.infinity : 3 }, (0..<count).map { $0 % 2 == 0 ? -0.0 : 0.0 },
+        ]
+        for x in kinds {
+            let sorted = x.sorted()
+            #expect(kernel_median(x, count) == (count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2))
+        }
     }
 
     @Test(arguments: [0, 1, 15, 16, 17, 255, 256, 257, 1000])

@@ -5,9 +5,37 @@
 // A sparse encoder in two steps: a screen that overlooks nothing, and the exact product for what passes it.
 //
 // The screen is a matrix product judged in registers, so the (tokens × features) matrix is never written. It runs in
-// single precision, or on 8-bit codes with four times the rate; either way the test is p̃ + bound > threshold, where
-// the bound is Cauchy and Schwarz's: |x·w − x̃·w̃| ≤ ‖x‖·‖w − w̃‖ + ‖x − x̃‖·‖w̃‖. What passes is a candidate, and its
-// product is formed again in one fixed order. So the choice of screen, of tile and of neighbours changes no bit.
+// single precision, or on 8-bit codes with four times the rate. What passes is a candidate, and its product is formed
+// again in one fixed order of float32 operations, which alone decides. So the choice of screen, of tile and of
+// neighbours changes no bit.
+//
+// Why nothing is overlooked. Let x be a token and w an encoder vector of n numbers each, x̃ = low + step · code and
+// w̃ = step · code what their codes stand for, u = 2⁻²⁴ the rounding of a float.
+//
+//   1. Quantising. x·w = x̃·w̃ + x·(w − w̃) + (x − x̃)·w̃, so by Cauchy and Schwarz
+//          x·w ≤ x̃·w̃ + ‖x‖·‖w − w̃‖ + ‖x − x̃‖·‖w̃‖.
+//      Both residual norms are those of the very codes that are stored, whatever made them, and equality is reached where
+//      residuals line up with the other side. x̃·w̃ = step · step · Σ code·code + low · (step · Σ code); the sum is exact
+//      in 32 bits up to widths of 66,000.
+//   2. Rounding, in units of u·‖x‖·‖w‖. The exact product: each of 64 lanes adds n / 64 products, then 6 additions:
+//      at most n/64 + 7. A single-precision screen adds n in turn: n. The screen on codes converts, multiplies twice and
+//      adds four terms, none greater than (1 + 2√n): 7 + 14√n. The residual of x is itself computed in floats: 4 + 2√n.
+//      No pair of them exceeds 4·(n + 16), which is ENCODE_SLACK.
+//   3. The bias. fl(p) > threshold where p = product + bias is decided with an error of u · (|threshold| + |bias|) at most,
+//      for which 10⁻⁶ · (|threshold| + |bias|) is taken off the limit.
+//   4. Range. Squares that underflow are put back into the norms as 2⁻¹²⁶ a number, and the slack of a vector that is not
+//      zero is at least (n + 16) · 4u · 10⁻¹⁸, above all that products below 2⁻¹²⁶ can lose together. Squares that overflow make the bound
+//      infinite or not a number, and the comparison is one that both pass.
+//
+// So a feature fires in float32 only if p̃ + bound > threshold. Against arithmetic without rounding, float32 itself can
+// differ only where |p − threshold| ≤ γ(n/64 + 7)·Σ|xᵢ·wᵢ| + u·(|bias| + |p|), γ(m) = m·u / (1 − m·u): the tests count these
+// decisions and find no difference outside of them.
+//
+// TopK is the same with one more limit: `floor`, which k pre-activations of the token are known to reach. All at or
+// above the k-th largest, equal ones too, are above a lower floor, and the choice is made among exact values.
+//
+// An 8-bit screen for AVX2 alone would not pay: without VNNI, 32 products of codes take three instructions (and codes of 7
+// bits, since vpmaddubsw saturates), where single precision does 24 with as many.
 enum {
     ENCODE_TOKENS = 12,   ///< tokens that are multiplied at once
     ENCODE_FEATURES = 32, ///< features that are multiplied at once
@@ -29,7 +57,7 @@ enum {
     ENCODE_THRESHOLD, ///< fires if p > threshold and p > the caller's floor
     ENCODE_GAIN,
     ENCODE_OFFSET,
-    ENCODE_SLACK,    ///< bound on the rounding of p, divided by ‖x‖
+    ENCODE_SLACK,    ///< bound on the rounding of a product, divided by ‖x‖: 4u · (n + 16) · ‖w‖
     ENCODE_STEP,     ///< of the codes
     ENCODE_CODESUM,  ///< step · Σ codes
     ENCODE_RESIDUAL, ///< ‖w − w̃‖ and the slack

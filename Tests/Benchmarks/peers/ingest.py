@@ -110,7 +110,7 @@ def main(folder, threads, contexts=None, out=None):
         totals.write(out)
     after, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter() - wall
     print(json.dumps({
-        "what": f"PyTorch by hand, {threads} thread" + "s" * (threads > 1), "tokens": ids.numel() - ids.shape[0],
+        "what": f"PyTorch by hand, {threads} thread" + "s" * (threads > 1), "features": encoder.shape[1], "tokens": ids.numel() - ids.shape[0],
         "cpu_s": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 3), "wall_s": round(wall, 3), "firings": int(totals.count.sum()),
         "peak_mb": after.ru_maxrss * 1024 // 1000000}))
 
