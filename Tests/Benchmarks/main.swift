@@ -21,11 +21,7 @@ do {
     case ("graph", 6):
         print(try measureGraph(try readRows(arguments[2], width: 512), among: arguments[3] == "self" ? nil : try readRows(arguments[3], width: 512), k: max(1, Int(arguments[4]) ?? 10), threads: max(1, Int(arguments[5]) ?? 1), peerRows: 4096))
     default:
-<<<<<<< HEAD
-        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS")
-=======
-        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny|narrow|wide] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS]")
->>>>>>> encoder
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny|narrow|wide] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS")
         exit(2)
     }
 } catch {
