@@ -23,7 +23,7 @@ enum SQL: Command {
         var text = invocation[query]
         if text == "-" { text = String(decoding: try readStandardInput(limit: 1 << 24), as: UTF8.self) }
         let catalogue = try invocation.openCatalogue()
-        try registerFunctions(of: catalogue)
+        try registerFunctions(on: catalogue.connection)
         catalogue.connection.allowReadingOnly()
         do {
             var statement = try Statement(text, on: catalogue.connection)
