@@ -7,10 +7,17 @@ let spans: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 /// Only programs and tests link SQLite; a loadable extension borrows its host's.
 let sqlite: [LinkerSetting] = [.linkedLibrary("sqlite3")]
 
+/// A library to be loaded into any program that has SQLite: it needs no Swift there, calls that program's SQLite, and shows
+/// nothing but its entry, so that two copies in one process stay apart.
+let loadable: [LinkerSetting] = [.unsafeFlags(["-emit-library", "-static-stdlib"] + [
+    "-z", "defs", "-z", "nodelete", "--gc-sections", "--version-script=\(Context.packageDirectory)/Sources/CatalogueExtension/exports.map",
+].flatMap { ["-Xlinker", $0] }), .unsafeFlags(["-Xlinker", "-s"], .when(configuration: .release))]
+
 let package = Package(
     name: "Monoseme",
     products: [
         .executable(name: "monoseme", targets: ["monoseme"]),
+        .executable(name: "libmonoseme.so", targets: ["CatalogueExtension"]),
         .library(name: "FeatureCatalogue", targets: ["FeatureCatalogue"]),
         .library(name: "Ingestion", targets: ["Ingestion"]),
     ],
@@ -21,6 +28,7 @@ let package = Package(
         // C, where C says it better.
         .target(name: "Kernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "Assets"),
+        .target(name: "SQLiteHost", dependencies: ["CSQLite"]),
         .target(name: "OpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
 
         // The ground: no Foundation, no BLAS; small, and started at once.
@@ -44,6 +52,7 @@ let package = Package(
         // The faces.
         .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
+        .executableTarget(name: "CatalogueExtension", dependencies: ["SQLFunctions", "SQLite", "CSQLite", "SQLiteHost"], exclude: ["exports.map"], linkerSettings: loadable),
 
         // The proof.
         .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
