@@ -54,8 +54,8 @@ public final class Connection {
         }
     }
 
-    /// Ends the statements that run as soon as may be; may be called from another thread.
-    public func interrupt() { sqlite3_interrupt(handle) }
+    /// What ends this connection's running statements, for another thread to hold while the connection is open.
+    public var interrupter: Interrupter { Interrupter(handle: handle) }
 
     deinit { if owned { sqlite3_close_v2(handle) } }
 
@@ -137,7 +137,10 @@ public final class Connection {
                                           "module_list", "pragma_list", "collation_list", "database_list", "compile_options"]
 
     /// Allows reading and nothing else: no writes, no ATTACH, no PRAGMA but the harmless ones, no extensions.
+    ///
+    /// Views of the file, which may be a stranger's, may use only functions that do nothing but compute.
     public func allowReadingOnly() {
+        try? execute("PRAGMA trusted_schema = 0")
         // A table-valued function declares its columns by a CREATE TABLE that the authorizer would refuse; one that has
         // been named once on a connection has done so.
         let modules = (try? rows("SELECT name FROM pragma_module_list") { $0.text(0) }) ?? []
@@ -168,4 +171,12 @@ public final class Connection {
 
     /// Whether a table, view or index of this name exists.
     public func has(_ name: String) throws(SQLiteError) -> Bool { try integer("SELECT 1 FROM sqlite_schema WHERE name = ?", .text(name)) != nil }
+}
+
+/// Ends a connection's running statements as interrupted; those that have not begun are not touched.
+public struct Interrupter: @unchecked Sendable {
+    // sqlite3_interrupt is made to be called from any thread.
+    let handle: OpaquePointer
+
+    public func interrupt() { sqlite3_interrupt(handle) }
 }

@@ -23,8 +23,9 @@ func give(_ value: SQLiteValue, to context: OpaquePointer?) {
 
 /// Makes `error` the failure of the call that met it, in its own words.
 func give(_ error: any Error, to context: OpaquePointer?) {
-    sqlite3_result_error(context, "\(error)", -1)
     let code = resultCode(of: error)
+    // Hosts know an interruption by SQLite's own word for it.
+    if code != SQLITE_INTERRUPT { sqlite3_result_error(context, "\(error)", -1) }
     if code != SQLITE_ERROR { sqlite3_result_error_code(context, code) }
 }
 

@@ -68,9 +68,10 @@ private func sqliteString(_ text: String) -> UnsafeMutablePointer<CChar>? {
 }
 
 private func fail(_ table: UnsafeMutablePointer<sqlite3_vtab>, _ error: any Error) -> Int32 {
+    let code = resultCode(of: error)
     sqlite3_free(table.pointee.zErrMsg)
-    table.pointee.zErrMsg = sqliteString("\(error)")
-    return resultCode(of: error)
+    table.pointee.zErrMsg = code == SQLITE_INTERRUPT ? nil : sqliteString("\(error)")
+    return code
 }
 
 /// One for all table functions and all connections; SQLite reads it as long as any is open.
