@@ -15,6 +15,9 @@ static const char m0004[] = {
 static const char m0005[] = {
 #embed "../../Migrations/0005_views.sql" suffix(, 0)
 };
+static const char m0006[] = {
+#embed "../../Migrations/0006_vector_index.sql" suffix(, 0)
+};
 
 static const struct migration list[] = {
     {"0001_corpus", m0001},
@@ -22,6 +25,7 @@ static const struct migration list[] = {
     {"0003_activation", m0003},
     {"0004_label", m0004},
     {"0005_views", m0005},
+    {"0006_vector_index", m0006},
 };
 const struct migration *const migrations = list;
 const size_t migration_count = sizeof list / sizeof *list;

@@ -14,6 +14,8 @@ public final class Catalogue {
     /// Held by the one process that ingests; `-1` for readers. Never closed before the process ends: closing any
     /// descriptor of the file would drop the locks SQLite holds on it (POSIX fcntl semantics).
     private var lock: Int32 = -1
+    /// Of the dictionaries last searched.
+    var vectorIndexes: [(dictionary: Int, index: VectorIndex)] = []
 
     /// "MONO", so that `file` and we know one another.
     static let applicationID = 0x4D4F_4E4F
@@ -65,6 +67,7 @@ public final class Catalogue {
                 if version == 0 { try connection.execute("PRAGMA page_size = 16384; PRAGMA application_id = \(Catalogue.applicationID)") }
                 try connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = 1; PRAGMA cache_size = -65536")
                 try migrate()
+                try writeMissingCodes()
             }
         } catch let error as SQLiteError {
             throw explain(error, in: path)

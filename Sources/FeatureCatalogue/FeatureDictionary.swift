@@ -70,17 +70,7 @@ extension Catalogue {
 
     /// The unit decoder vector of one feature, `width` long; zeros where the file's row was zeros.
     public func decoder(of index: Int, in dictionary: FeatureDictionary) throws -> [Float] {
-        let vector: [Float]?? = try connection.first("""
-            SELECT first_index, rows, vectors FROM decoder_block WHERE dictionary_id = ? AND first_index <= ? ORDER BY first_index DESC LIMIT 1
-            """, .init(dictionary.id), .init(index)) { row in
-            let first = row.integer(0), rows = row.integer(1), place = index - max(0, first)
-            return row.withBlob(2) { bytes in
-                guard first >= 0, place < rows, holds(bytes, rows: rows, of: dictionary) else { return nil }
-                return (0..<dictionary.width).map { bytes.loadUnaligned(fromByteOffset: 4 * (place * dictionary.width + $0), as: Float.self) }
-            }
-        }
-        guard case let vector?? = vector else { throw damagedVectors(dictionary) }
-        return vector
+        try DecoderRows(of: dictionary, in: self).withRow(index) { Array(UnsafeBufferPointer(start: $0, count: dictionary.width)) }
     }
 
     /// Whether a block has the bytes that its numbers say. Each number is at most that of the bytes before they are multiplied.
@@ -88,7 +78,7 @@ extension Catalogue {
         (1...max(1, bytes.count)).contains(rows) && (1...max(1, bytes.count)).contains(dictionary.width) && bytes.count % 4 == 0 && rows * dictionary.width == bytes.count / 4
     }
 
-    private func damagedVectors(_ dictionary: FeatureDictionary) -> MonosemeError {
+    func damagedVectors(_ dictionary: FeatureDictionary) -> MonosemeError {
         MonosemeError("the decoder vectors of \(dictionary.name) in \(quoted(path, limit: 400)) are damaged or missing", hint: "monoseme check lists all damage; ingest again or restore a copy")
     }
 }

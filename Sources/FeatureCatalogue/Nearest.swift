@@ -12,7 +12,7 @@ public struct Neighbour: Sendable, Equatable {
 
 /// What a search looked at.
 public struct SearchCost: Sendable, Equatable {
-    /// Codes whose bounds were computed; with a subset, only those of its features count.
+    /// Features whose compact codes were read; 0 where all vectors were multiplied instead.
     public var codesScanned = 0
     /// Features that the coarse codes could not rule out.
     public var candidates = 0
@@ -26,7 +26,8 @@ public struct SearchCost: Sendable, Equatable {
 
 /// Some features of a dictionary, by index.
 public struct FeatureSubset: Sendable, Equatable {
-    private var words: [UInt64]
+    /// A bit for each feature.
+    private(set) var words: [UInt64]
     /// How many there are.
     public private(set) var count = 0
 
@@ -38,6 +39,11 @@ public struct FeatureSubset: Sendable, Equatable {
         let bit: UInt64 = 1 << UInt64(index % 64)
         if words[index / 64] & bit == 0 { count += 1 }
         words[index / 64] |= bit
+    }
+
+    /// In ascending order.
+    public var indices: [Int] {
+        words.indices.flatMap { word in (0..<64).compactMap { words[word] >> UInt64($0) & 1 == 1 ? 64 * word + $0 : nil } }
     }
 
     public func contains(_ index: Int) -> Bool { index >= 0 && index / 64 < words.count && words[index / 64] >> UInt64(index % 64) & 1 == 1 }
@@ -57,44 +63,154 @@ extension Catalogue {
     }
 
     /// The same, and what it took.
+    ///
+    /// A cosine is the inner product in double precision with the stored row, rounded to single: the same number on every
+    /// machine and by every way. The codes (`VectorIndex`) rule out what cannot be among the k; where there are none, or they
+    /// are damaged, or would rule out little, every row is multiplied.
     public func nearest(to query: [Float], in dictionary: FeatureDictionary, k: Int, excluding: Int?, among subset: FeatureSubset?, cost: inout SearchCost) throws -> [Neighbour] {
+        let unit = try unit(query, for: dictionary)
+        let wanted = Wanted(k: min(k, dictionary.features), excluding: excluding, subset: subset)
+        guard wanted.k > 0 else { return [] }
+        if let subset, subset.count <= max(4 * k.clamped(to: 0...dictionary.features), 256) {
+            return try rank(subset.indices.filter { $0 != excluding && $0 < dictionary.features }.map { (UInt32($0), nil) }, unit, dictionary, wanted, &cost)
+        }
+        if wanted.k <= dictionary.features / 8, let found = try searchCodes(unit, dictionary, wanted, &cost) { return found }
+        cost.codesScanned = 0
+        return try scan(unit, dictionary, wanted, &cost)
+    }
+
+    /// What to look for.
+    private struct Wanted {
+        let k: Int
+        let excluding: Int?
+        let subset: FeatureSubset?
+
+        /// Whether a feature may be found, a bit each, by panels of 64; `nil` where all may.
+        func allowed(of features: Int) -> [UInt64]? {
+            guard excluding != nil || subset != nil else { return nil }
+            var words = subset?.words ?? [UInt64](repeating: .max, count: (features + 63) / 64)
+            if let excluding, words.indices.contains(excluding / 64) { words[excluding / 64] &= ~(1 << UInt64(excluding % 64)) }
+            return words
+        }
+    }
+
+    /// The query at length 1. One that has it already, but for rounding, is taken as it is, so that a feature's search gives
+    /// the very numbers that are computed for all features at once.
+    private func unit(_ query: [Float], for dictionary: FeatureDictionary) throws -> [Float] {
         guard query.count == dictionary.width else {
             throw MonosemeError("the query vector has \(query.count) numbers; the decoder vectors of \(dictionary.name) have \(dictionary.width)", hint: "give a vector in the space of \(dictionary.hook)")
         }
         guard query.allSatisfy(\.isFinite) else { throw MonosemeError("the query vector holds a NaN or an infinity") }
-        let length = query.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        let length = kernel_dot_exact(query, query, query.count).squareRoot()
         guard length > 0 else { throw MonosemeError("the query vector is zero: it points nowhere", hint: "a feature whose decoder row is zero has no neighbours") }
-        let unit = query.map { Float(Double($0) / length) }
-        guard k > 0 else { return [] }
-        let norms = try zeroRows(of: dictionary)
-        var best: [Neighbour] = []
-        let limit = min(k, dictionary.features)
-        best.reserveCapacity(limit + 1)
-        try forEachDecoderBlock(of: dictionary) { first, rows in
-            for row in 0..<rows.count / max(1, dictionary.width) {
-                let index = first + row
-                if let subset, !subset.contains(index) { continue }
-                cost.reranked += 1
-                cost.bytesTouched += 4 * dictionary.width
-                let cosine = kernel_dot(unit, rows.baseAddress! + row * dictionary.width, dictionary.width)
-                if best.count == limit, cosine <= best[limit - 1].cosine { continue }
-                if index == excluding || norms.contains(index) { continue }
-                // Kept sorted; features come in ascending order, so an equal cosine goes behind.
-                var low = 0, high = best.count
-                while low < high {
-                    let middle = (low + high) / 2
-                    if best[middle].cosine >= cosine { low = middle + 1 } else { high = middle }
-                }
-                best.insert(Neighbour(feature: index, cosine: cosine), at: low)
-                if best.count > limit { best.removeLast() }
-            }
-        }
-        return best
+        return abs(length - 1) <= 1e-6 ? query : query.map { Float(Double($0) / length) }
     }
 
-    private func zeroRows(of dictionary: FeatureDictionary) throws -> Set<Int> {
-        Set(try connection.rows("SELECT feature_index FROM feature WHERE id >= ? AND id < ? AND decoder_norm = 0",
-                                .init(dictionary.featureID(0)), .init(dictionary.featureID(dictionary.features))) { $0.integer(0) })
+    /// Searches by codes; `nil` where there are none that can be trusted.
+    private func searchCodes(_ unit: [Float], _ dictionary: FeatureDictionary, _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour]? {
+        do {
+            let index = try vectorIndex(of: dictionary)
+            try index.beginSearch()
+            return try searchCodes(index, unit, dictionary, wanted, &cost)
+        } catch is VectorIndex.Damage {
+            vectorIndexes.removeAll { $0.dictionary == dictionary.id }
+            return nil
+        }
+    }
+
+    private func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
+        if let known = vectorIndexes.first(where: { $0.dictionary == dictionary.id }) { return known.index }
+        let index = try VectorIndex(of: dictionary, on: connection)
+        // Codes held in memory are half a byte to a byte a number: not those of every dictionary ever asked.
+        if vectorIndexes.count >= 4 { vectorIndexes.removeFirst() }
+        vectorIndexes.append((dictionary.id, index))
+        return index
+    }
+
+    private func searchCodes(_ index: VectorIndex, _ unit: [Float], _ dictionary: FeatureDictionary, _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
+        let layout = index.layout, level = kernel_code_best_level(), padded = layout.panels * CodeLayout.panelRows
+        let codes = Storage<Int8>(kernel_rotated(layout.width))
+        var query = code_query()
+        kernel_code_query(unit, layout.width, codes.base, &query)
+
+        // One: all rows by their high halves, and those that look best.
+        let products = Storage<Int32>(padded), upper = Storage<Float>(padded)
+        let likely = wanted.k + max(wanted.k / 4, 16), capacity = 2 * likely + 2 * CodeLayout.panelRows
+        let bestEstimates = Storage<Float>(capacity), bestRows = Storage<UInt32>(capacity)
+        var best = code_best(estimates: bestEstimates.base, rows: bestRows.base, count: 0, wanted: likely, capacity: capacity, threshold: -.infinity)
+        let allowed = wanted.allowed(of: dictionary.features)
+        if allowed != nil { upper.base.update(repeating: -.infinity, count: padded) }
+        try index.forEachPanels(isWanted: { panels in allowed.map { words in panels.contains { words[$0] != 0 } } ?? true }) { panels, count, first in
+            kernel_code_scan(level, &query, panels, count, first, allowed, products.base, upper.base, &best)
+            cost.codesScanned += min(count * CodeLayout.panelRows, dictionary.features - first)
+            cost.bytesTouched += count * layout.panelBytes
+        }
+        kernel_code_shrink(&best)
+
+        // Two: the best of those by all eight bits are multiplied. The k-th of them is a bound for the k-th of all.
+        func refine(_ rows: UnsafeBufferPointer<UInt32>, _ estimates: Storage<Float>, _ errors: Storage<Float>) throws {
+            try index.withLowHalves(of: rows) { kernel_code_refine(level, &query, $0, $1 ? 1 : 0, rows.baseAddress, rows.count, products.base, estimates.base, errors.base) }
+            cost.bytesTouched += rows.count * layout.rowBytes
+        }
+        let seeds = (0..<best.count).map { best.rows[$0] }.sorted()
+        var threshold = -Float.greatestFiniteMagnitude
+        if seeds.count >= wanted.k {
+            let estimates = Storage<Float>(seeds.count), errors = Storage<Float>(seeds.count)
+            try seeds.withUnsafeBufferPointer { try refine($0, estimates, errors) }
+            let strongest = seeds.indices.sorted { estimates.base[$0] > estimates.base[$1] }.prefix(wanted.k)
+            var own = SearchCost()
+            let ranked = try rank(strongest.map { (seeds[$0], nil) }, unit, dictionary, wanted, &own)
+            // Rounding a cosine to single precision moves it by less.
+            threshold = ranked[wanted.k - 1].cosine - 1e-7
+        }
+
+        // Three: whatever could reach that, by its coarse bound, then by its fine one.
+        let candidates = Storage<UInt32>(padded)
+        let count = kernel_code_select(upper.base, dictionary.features, threshold, candidates.base)
+        cost.candidates += count
+        let estimates = Storage<Float>(count), errors = Storage<Float>(count)
+        try refine(.init(start: candidates.base, count: count), estimates, errors)
+        let left = (0..<count).compactMap { place -> (UInt32, ClosedRange<Float>?)? in
+            let (estimate, error) = (estimates.base[place], errors.base[place])
+            return estimate + error >= threshold ? (candidates.base[place], estimate - error...estimate + error) : nil
+        }
+        return try rank(left, unit, dictionary, wanted, &cost)
+    }
+
+    /// Multiplies the vectors of some features (ascending) and ranks them.
+    ///
+    /// A cosine outside the bounds that come with it cannot be: the stored vector is not the one that was coded.
+    private func rank(_ features: [(feature: UInt32, bounds: ClosedRange<Float>?)], _ unit: [Float], _ dictionary: FeatureDictionary, _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
+        var best = BestNeighbours(wanted.k)
+        let rows = try DecoderRows(of: dictionary, in: self)
+        for (feature, bounds) in features {
+            try rows.withRow(Int(feature)) { row in
+                let cosine = Float(kernel_dot_exact(unit, row, dictionary.width))
+                if let bounds, !bounds.contains(cosine) { throw damagedVectors(dictionary) }
+                if cosine == 0, kernel_dot_exact(row, row, dictionary.width) == 0 { return }
+                best.add(Neighbour(feature: Int(feature), cosine: cosine))
+            }
+        }
+        cost.reranked += features.count
+        cost.bytesTouched += 4 * dictionary.width * features.count
+        return best.sorted()
+    }
+
+    /// Multiplies every vector.
+    private func scan(_ unit: [Float], _ dictionary: FeatureDictionary, _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
+        var best = BestNeighbours(wanted.k)
+        try forEachDecoderBlock(of: dictionary) { first, rows in
+            for place in 0..<rows.count / max(1, dictionary.width) {
+                let index = first + place, row = rows.baseAddress! + place * dictionary.width
+                if index == wanted.excluding || wanted.subset.map({ !$0.contains(index) }) ?? false { continue }
+                cost.reranked += 1
+                cost.bytesTouched += 4 * dictionary.width
+                let cosine = Float(kernel_dot_exact(unit, row, dictionary.width))
+                if cosine == 0, kernel_dot_exact(row, row, dictionary.width) == 0 { continue }
+                best.add(Neighbour(feature: index, cosine: cosine))
+            }
+        }
+        return best.sorted()
     }
 
     /// Cosines between dictionaries of different models or hook points compare nothing: refused, with the reason.
@@ -108,4 +224,44 @@ extension Catalogue {
                                 hint: "compare dictionaries of one hook point")
         }
     }
+}
+
+/// The k best of many neighbours, at a cost that does not grow with k.
+private struct BestNeighbours {
+    private let k: Int
+    private var kept: [Neighbour] = []
+    /// Below it none is wanted any more.
+    private var least = -Float.infinity
+
+    init(_ k: Int) { self.k = k }
+
+    mutating func add(_ neighbour: Neighbour) {
+        if neighbour.cosine < least { return }
+        kept.append(neighbour)
+        if kept.count >= 2 * k + 64 {
+            prune()
+            least = kept[k - 1].cosine
+        }
+    }
+
+    private mutating func prune() {
+        kept.sort { $0.cosine == $1.cosine ? $0.feature < $1.feature : $0.cosine > $1.cosine }
+        kept.removeSubrange(min(k, kept.count)...)
+    }
+
+    mutating func sorted() -> [Neighbour] {
+        prune()
+        return kept
+    }
+}
+
+/// Memory for a kernel to write to.
+private final class Storage<Element: BitwiseCopyable> {
+    let base: UnsafeMutablePointer<Element>
+    init(_ count: Int) { base = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * MemoryLayout<Element>.stride), alignment: 64).bindMemory(to: Element.self, capacity: max(1, count)) }
+    deinit { UnsafeMutableRawPointer(base).deallocate() }
+}
+
+extension Int {
+    fileprivate func clamped(to range: ClosedRange<Int>) -> Int { Swift.min(Swift.max(self, range.lowerBound), range.upperBound) }
 }

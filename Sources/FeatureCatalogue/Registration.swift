@@ -119,6 +119,7 @@ extension Catalogue {
             block.bind(hexadecimal(SHA256.digest(of: bytes)), at: 4)
             try block.run()
         }
+        try writeCodes(of: dictionary)
         return dictionary
     }
 
