@@ -99,6 +99,13 @@ FORWARD(const unsigned char *, column_text, (statement *s, int i), (s, i))
 FORWARD(const void *, column_blob, (statement *s, int i), (s, i))
 FORWARD(int, column_bytes, (statement *s, int i), (s, i))
 
+// Blobs in place
+FORWARD(int, blob_open, (sqlite3 *db, const char *schema, const char *table, const char *column, sqlite3_int64 row, int flags, sqlite3_blob **b), (db, schema, table, column, row, flags, b))
+FORWARD(int, blob_reopen, (sqlite3_blob *b, sqlite3_int64 row), (b, row))
+FORWARD(int, blob_bytes, (sqlite3_blob *b), (b))
+FORWARD(int, blob_read, (sqlite3_blob *b, void *bytes, int count, int offset), (b, bytes, count, offset))
+FORWARD(int, blob_close, (sqlite3_blob *b), (b))
+
 // Functions
 FORWARD(int, create_function_v2, (sqlite3 *db, const char *name, int arguments, int flags, void *data, void (*f)(context *, int, value **),
         void (*step)(context *, int, value **), void (*final)(context *), destructor *end), (db, name, arguments, flags, data, f, step, final, end))

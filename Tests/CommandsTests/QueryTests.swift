@@ -6,17 +6,19 @@ import Testing
 
 /// The query commands over a catalogue of the fixtures: the first 40,000 tokens, A/0 and A/1.
 @Suite struct QueryTests {
-    private static let catalogue: String = {
+    static let catalogue: String = {
         let path = FileManager.default.temporaryDirectory.appending(path: "monoseme-queries-\(ProcessInfo.processInfo.processIdentifier).sqlite").path
         let made = monoseme(["ingest", "--model", fixture("model-A"), "--sae", fixture("sae-A-0"), "--name", "A/0", "--sae", fixture("sae-A-1"), "--name", "A/1",
                              "--corpus", fixture("corpus.jsonl"), "--limit-tokens", "40000"], catalogue: path)
         precondition(made.status == 0, made.errors)
-        let labelled = monoseme(["label", "A/1/7", "a label, with a comma", "--author", "ada"], catalogue: path)
-        precondition(labelled.status == 0, labelled.errors)
+        for (feature, label) in [("A/1/7", "a label, with a comma"), ("A/1/1345", "Base64, after Y")] {
+            let labelled = monoseme(["label", feature, label, "--author", "ada"], catalogue: path)
+            precondition(labelled.status == 0, labelled.errors)
+        }
         return path
     }()
 
-    private static func monoseme(_ words: [String], catalogue: String) -> (status: Int32, output: String, errors: String) {
+    static func monoseme(_ words: [String], catalogue: String) -> (status: Int32, output: String, errors: String) {
         let output = Output.memory(), errors = Output.memory()
         let status = program.run(words + ["--catalogue", catalogue], environment: Environment([:]), output: output, errors: errors, terminal: .plain, errorTerminal: .plain)
         return (status, output.text, errors.text)
