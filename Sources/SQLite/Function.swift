@@ -58,10 +58,10 @@ private final class FunctionBox {
 extension Connection {
     /// Registers a function of `arguments` values (−1 for any number) under `name`.
     ///
-    /// Equal arguments must give equal values within a statement: SQLite may compute it once for all of them.
-    public func register(_ name: String, arguments: Int, reach: FunctionReach = .statementsOnly, _ body: @escaping ScalarFunction) throws(SQLiteError) {
+    /// `isDeterministic`: equal arguments give equal values within a statement, and SQLite may compute it once for all of them.
+    public func register(_ name: String, arguments: Int, reach: FunctionReach = .statementsOnly, isDeterministic: Bool = true, _ body: @escaping ScalarFunction) throws(SQLiteError) {
         let box = Unmanaged.passRetained(FunctionBox(body))
-        let flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | (reach == .anywhere ? SQLITE_INNOCUOUS : SQLITE_DIRECTONLY)
+        let flags = SQLITE_UTF8 | (isDeterministic ? SQLITE_DETERMINISTIC : 0) | (reach == .anywhere ? SQLITE_INNOCUOUS : SQLITE_DIRECTONLY)
         let code = sqlite3_create_function_v2(
             handle, name, Int32(arguments), flags, box.toOpaque(),
             { context, count, values in

@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test func `it answers from the catalogue its host has open`() throws {
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             let host = try Host(path)
             #expect(try host.ask("SELECT feature, cosine FROM nearest('P/0/1', 2)") == [["P/0/2", "0.96"], ["P/0/0", "0.6"]])
             #expect(try host.ask("SELECT count(*), sum(value) FROM activations('P/0/0')") == [["9", "36.5"]])
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test func `any database takes it, and an attached catalogue is not looked at`() throws {
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             let host = try Host()
             #expect(try host.ask("SELECT vector_norm('[3, 4]')") == [["5.0"]])
             _ = try host.ask("ATTACH '\(path)' AS catalogue")
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test func `a connection closes while its cursors are open, and again and again`() throws {
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             for _ in 0..<50 {
                 let host = try Host(path)
                 let statement = try host.prepare("SELECT * FROM activations('P/0/1') AS a, nearest('P/0/0') AS n")
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func `two copies in one process do not meet`() throws {
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             let copy = path + "-copy.so"
             try FileManager.default.copyItem(atPath: library, toPath: copy)
             let first = try Host(path), second = try Host(path, loading: [copy]), both = try Host(path, loading: [library, copy, library])
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func `threads with connections of their own do not meet`() throws {
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             let wrong = Atomic(0)
             DispatchQueue.concurrentPerform(iterations: 8) { _ in
                 for _ in 0..<20 {
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func `a call that its host interrupts ends as interrupted`() throws {
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             let host = try Host(path)
             sqlite3_progress_handler(host.database, 20, { _ in 1 }, nil)
             #expect(host.refusal("SELECT * FROM cofiring('P/0/1')") == "interrupted")

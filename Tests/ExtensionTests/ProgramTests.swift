@@ -19,7 +19,7 @@ import Testing
     private static let shell = "/usr/bin/sqlite3", python = "/usr/bin/python3"
 
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: shell))) func `the sqlite3 shell loads it by the name of the file`() throws {
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             let query = "SELECT n.feature, n.cosine, f.firings FROM nearest('P/0/1', 2) AS n JOIN feature_overview AS f USING (feature_id)"
             #expect(try run(ProgramTests.shell, [path, ".load \(library.dropLast(3))", query]) == "P/0/2|0.96|1\nP/0/0|0.6|9\n")
         }
@@ -47,7 +47,7 @@ import Testing
             try: c.execute("SELECT * FROM nearest('P/0/99')").fetchall()
             except sqlite3.OperationalError as error: print(str(error).split(chr(10))[0])
             """
-        try withCatalogue { path in
+        try withCatalogue { (path) throws in
             #expect(try run(ProgramTests.python, ["-c", script, path, library]) == "[('P/0/1', 1.0)]\nthere is no feature \"P/0/99\": P/0 has 4 features\n")
         }
     }

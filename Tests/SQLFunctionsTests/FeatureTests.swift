@@ -69,7 +69,7 @@ import Testing
         ("examples('P/0/0', 0)", "examples: n is 0\n  hint: n is the number of rows wanted, 1 or more"),
         ("cofiring('P/0/0', 0)", "cofiring: k is 0\n  hint: k is the number of rows wanted, 1 or more"),
     ]) func `what cannot be asked is refused with the reason`(call: String, message: String) throws {
-        try World.with { world in
+        try World.with { (world) throws in
             #expect(world.refusal("SELECT * FROM \(call)") == message.replacing("FILE", with: "\"\(world.path)\""))
             #expect(try world.ask("SELECT count(*) FROM label") == [["0"]])
         }
@@ -82,14 +82,14 @@ import Testing
     }
 
     @Test func `lists of which only the strongest firings were kept are not counted`() throws {
-        try World.with { world in
+        try World.with { (world) throws in
             try world.connection.execute("UPDATE run SET keep_top = 5")
             #expect(world.refusal("SELECT * FROM cofiring('P/0/0')") == "P/0 keeps only the 5 strongest firings of each feature: what fires together cannot be counted from these\n  hint: ingest it again without --keep-top")
         }
     }
 
     @Test func `a corpus that grows while a connection stays open is seen`() throws {
-        try World.with { world in
+        try World.with { (world) throws in
             let reader = try Connection(path: world.path, access: .readOnly)
             try registerFunctions(on: reader)
             #expect(try reader.first("SELECT context(1, 79, 1)") { $0.text(0) } == "~«\u{7f}»")
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test func `an answer under way sees the state it began in, whatever is written meanwhile`() throws {
-        try World.with { world in
+        try World.with { (world) throws in
             let reader = try Connection(path: world.path, access: .readOnly)
             try registerFunctions(on: reader)
             var statement = try Statement("SELECT position, token_text FROM activations('P/0/1')", on: reader)
@@ -122,7 +122,7 @@ import Testing
         "UPDATE feature_example SET position = 9223372036854775807", "UPDATE feature_example SET position = -9223372036854775808", "DELETE FROM topic", "UPDATE statistic SET firings = -9223372036854775808",
         "UPDATE run SET tokens = -1", "DELETE FROM statistic", "UPDATE dictionary SET name = 'no name'", "UPDATE code_block SET codes = zeroblob(length(codes))",
     ]) func `a damaged catalogue is refused or answered, and ends no process`(damage: String) throws {
-        try World.with { world in
+        try World.with { (world) throws in
             try world.connection.execute("PRAGMA foreign_keys = 0; \(damage)")
             for call in ["nearest('P/0/0')", "nearest('[1, 2, 3]', 9, 'P/0')", "nearest('P/0/9223372036854775806')", "activations('P/0/1')", "examples('P/0/2')", "cofiring('P/0/0')"] { _ = world.refusal("SELECT * FROM \(call)") }
             for call in ["context(1, 79, 3)", "context(1, 9223372036854775806, 3)", "decoder('P/0/3')", "feature_name(4294967295)", "decoder('P/0/99999999999')"] { _ = world.refusal("SELECT \(call)") }

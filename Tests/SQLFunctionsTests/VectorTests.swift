@@ -43,7 +43,7 @@ import Testing
         ("vector_add('[3e38]', '[3e38]')", "vector_add: a number of the result is too large for float32\n  hint: scale the vectors down first"),
         ("vector_scale('[1]', 'two')", "vector_scale: the factor is the text \"two\", not a number\n  hint: such as vector_scale(v, 0.5)"),
     ]) func `what is no vector is refused`(call: String, message: String) throws {
-        #expect(throws: SQLiteError(code: 1, message: message, sql: "SELECT \(call)")) { _ = try value("SELECT \(call)") }
+        #expect { _ = try value("SELECT \(call)") } throws: { ($0 as? SQLiteError)?.message == message }
     }
 
     @Test func `views may compute with vectors, and with nothing that reads the catalogue`() throws {
@@ -58,8 +58,4 @@ import Testing
             #expect { try connection.query("SELECT * FROM \(view)") { _ in } } throws: { ($0 as? SQLiteError)?.message == message }
         }
     }
-}
-
-extension SQLiteError: @retroactive Equatable {
-    public static func == (a: SQLiteError, b: SQLiteError) -> Bool { a.code == b.code && a.message == b.message && a.sql == b.sql }
 }
