@@ -18,6 +18,7 @@ extension Examination {
                 }
                 part("features of a dictionary") { try examineFeatures(of: dictionary) }
                 part("decoder vectors") { try examineVectors(of: dictionary) }
+                part("codes of decoder vectors") { try examineCodes(of: dictionary) }
                 part("logits of a feature") { try examineLogits(of: dictionary) }
             }
         }

@@ -13,6 +13,8 @@ final class DecoderRows {
     init(of dictionary: FeatureDictionary, in catalogue: Catalogue) throws {
         guard (1...1 << 28).contains(dictionary.width) else { throw catalogue.damagedVectors(dictionary) }
         (self.dictionary, self.catalogue) = (dictionary, catalogue)
+        // What a damaged file says of itself is not to be multiplied unseen.
+        guard (1...featuresMaximum).contains(dictionary.features), (1...1 << 24).contains(dictionary.width) else { throw catalogue.damagedVectors(dictionary) }
         row = UnsafeMutableRawPointer.allocate(byteCount: max(64, 4 * dictionary.width), alignment: 64).bindMemory(to: Float.self, capacity: dictionary.width)
         try catalogue.connection.query("SELECT id, first_index FROM decoder_block WHERE dictionary_id = ? ORDER BY first_index", [.init(dictionary.id)]) {
             places.append($0.integer(0))

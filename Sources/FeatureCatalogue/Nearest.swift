@@ -20,6 +20,8 @@ public struct SearchCost: Sendable, Equatable {
     public var reranked = 0
     /// Bytes of codes and vectors that were read.
     public var bytesTouched = 0
+    /// The codes are missing or are not what their checksums say: all vectors were multiplied instead.
+    public var codesAreDamaged = false
 
     public init() {}
 }
@@ -75,7 +77,6 @@ extension Catalogue {
             return try rank(subset.indices.filter { $0 != excluding && $0 < dictionary.features }.map { (UInt32($0), nil) }, unit, dictionary, wanted, &cost)
         }
         if wanted.k <= dictionary.features / 8, let found = try searchCodes(unit, dictionary, wanted, &cost) { return found }
-        cost.codesScanned = 0
         return try scan(unit, dictionary, wanted, &cost)
     }
 
@@ -108,12 +109,15 @@ extension Catalogue {
 
     /// Searches by codes; `nil` where there are none that can be trusted.
     private func searchCodes(_ unit: [Float], _ dictionary: FeatureDictionary, _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour]? {
+        guard CodeLayout(dictionary) != nil else { return nil }
         do {
             let index = try vectorIndex(of: dictionary)
             try index.beginSearch()
             return try searchCodes(index, unit, dictionary, wanted, &cost)
         } catch is VectorIndex.Damage {
             vectorIndexes.removeAll { $0.dictionary == dictionary.id }
+            cost = SearchCost()
+            cost.codesAreDamaged = true
             return nil
         }
     }

@@ -45,11 +45,24 @@ extension Catalogue {
     func writeCodes(of dictionary: FeatureDictionary) throws {
         guard let layout = CodeLayout(dictionary) else { return }
         var insert = try Statement("INSERT INTO code_block (dictionary_id, plane, first_index, codes, sha256) VALUES (?, ?, ?, ?, ?)", on: connection)
+        try forEachCodeBlock(of: dictionary, layout) { plane, block, bytes in
+            insert.bind(dictionary.id, at: 0)
+            insert.bind(plane.rawValue, at: 1)
+            insert.bind(layout.rows(inBlock: block).lowerBound, at: 2)
+            insert.bind(borrowing: bytes, at: 3)
+            insert.bind(hexadecimal(SHA256.digest(of: bytes)), at: 4)
+            try insert.run()
+        }
+    }
+
+    /// Computes the codes of a dictionary's rows, block by block, and calls `body` with each: the same bytes on every machine.
+    func forEachCodeBlock(of dictionary: FeatureDictionary, _ layout: CodeLayout, _ body: (CodePlane, Int, UnsafeRawBufferPointer) throws -> Void) throws {
         var block = 0, done = 0 // rows of the block that are coded
         var high: [UInt8] = [], low: [UInt8] = []
         try forEachDecoderBlock(of: dictionary) { first, vectors in
             let rows = vectors.count / layout.width
             for start in stride(from: 0, to: rows, by: CodeLayout.panelRows) {
+                guard (first + start) % CodeLayout.panelRows == 0 else { throw damagedVectors(dictionary) }
                 let count = min(CodeLayout.panelRows, rows - start)
                 if done == 0 {
                     high = [UInt8](repeating: 0, count: layout.bytes(inBlock: block, of: .high))
@@ -63,22 +76,14 @@ extension Catalogue {
                 }
                 done += count
                 guard done == layout.rows(inBlock: block).count else { continue }
-                for (plane, bytes) in [(CodePlane.high, high), (.low, low)] {
-                    try bytes.withUnsafeBytes { bytes in
-                        insert.bind(dictionary.id, at: 0)
-                        insert.bind(plane.rawValue, at: 1)
-                        insert.bind(layout.rows(inBlock: block).lowerBound, at: 2)
-                        insert.bind(borrowing: bytes, at: 3)
-                        insert.bind(hexadecimal(SHA256.digest(of: bytes)), at: 4)
-                        try insert.run()
-                    }
-                }
+                try high.withUnsafeBytes { try body(.high, block, $0) }
+                try low.withUnsafeBytes { try body(.low, block, $0) }
                 (block, done) = (block + 1, 0)
             }
         }
     }
 
-    /// Codes every dictionary that has none: those of an older version's catalogue, and those whose codes were thrown away.
+    /// Codes every dictionary that has none: those of an older version's catalogue.
     func writeMissingCodes() throws {
         let missing = "SELECT d.id FROM dictionary AS d WHERE NOT EXISTS (SELECT 1 FROM code_block WHERE dictionary_id = d.id)"
         guard try connection.integer(missing + " LIMIT 1") != nil else { return }
@@ -88,5 +93,14 @@ extension Catalogue {
                 if let dictionary = try dictionary(id: id) { try? writeCodes(of: dictionary) }
             }
         }
+    }
+
+    /// Makes all codes anew from the decoder vectors, which are the truth; all of them or, if that fails, none.
+    public func rebuildCodes() throws {
+        try connection.transaction {
+            try connection.execute("DELETE FROM code_block")
+            for dictionary in try dictionaries() { try writeCodes(of: dictionary) }
+        }
+        vectorIndexes.removeAll()
     }
 }

@@ -33,33 +33,43 @@ static float up(double x) {
 
 struct fit { float coarse, coarse_rest, fine, fine_rest; };
 
-/// Codes with one step: the least-squares factors of both halves and the lengths that they leave.
+/// Sixteen sums added in halves: one order, so that codes are the same bytes on every machine.
+static double total(double lanes[16]) {
+    for (int half = 8; half; half /= 2)
+        for (int j = 0; j < half; j++) lanes[j] += lanes[j + half];
+    return lanes[0];
+}
+
+/// Codes with one step: the least-squares factors of both halves and the lengths that they leave. `n` is a multiple of 16.
 KERNEL static struct fit code_with_step(const float *restrict y, size_t n, float step, uint8_t *restrict u) {
-#pragma clang fp reassociate(on) contract(fast)
+#pragma clang fp contract(off)
     float inverse = 1 / step;
     for (size_t i = 0; i < n; i++) {
         float v = floorf(y[i] * inverse) + 128;
         v = v < 0 ? 0 : v > 255 ? 255 : v;
         u[i] = (uint8_t)(int)v;
     }
-    double yc = 0, yf = 0, cc = 0, ff = 0;
-    for (size_t i = 0; i < n; i++) {
-        double c = (u[i] >> 4) - 7.5, f = u[i] - 127.5;
-        yc += y[i] * c, cc += c * c, yf += y[i] * f, ff += f * f;
-    }
-    struct fit fit = {.coarse = (float)(yc / cc), .fine = (float)(yf / ff)};
-    double coarse = 0, fine = 0;
-    for (size_t i = 0; i < n; i++) {
-        double c = y[i] - (double)fit.coarse * ((u[i] >> 4) - 7.5), f = y[i] - (double)fit.fine * (u[i] - 127.5);
-        coarse += c * c, fine += f * f;
-    }
-    fit.coarse_rest = up(sqrt(coarse) * (1 + 1e-9)), fit.fine_rest = up(sqrt(fine) * (1 + 1e-9));
+    double yc[16] = {0}, yf[16] = {0}, cc[16] = {0}, ff[16] = {0};
+    for (size_t i = 0; i < n; i += 16)
+        for (size_t j = 0; j < 16; j++) {
+            double v = y[i + j], c = (u[i + j] >> 4) - 7.5, f = u[i + j] - 127.5;
+            yc[j] += v * c, cc[j] += c * c, yf[j] += v * f, ff[j] += f * f;
+        }
+    struct fit fit = {.coarse = (float)(total(yc) / total(cc)), .fine = (float)(total(yf) / total(ff))};
+    double coarse[16] = {0}, fine[16] = {0};
+    for (size_t i = 0; i < n; i += 16)
+        for (size_t j = 0; j < 16; j++) {
+            double c = y[i + j] - (double)fit.coarse * ((u[i + j] >> 4) - 7.5), f = y[i + j] - (double)fit.fine * (u[i + j] - 127.5);
+            coarse[j] += c * c, fine[j] += f * f;
+        }
+    fit.coarse_rest = up(sqrt(total(coarse)) * (1 + 1e-9)), fit.fine_rest = up(sqrt(total(fine)) * (1 + 1e-9));
     return fit;
 }
 
 /// The codes of one rotated row. A wider step leaves less beyond its ends and more between; the coarse bound decides which
 /// rows are looked at twice, the fine one which thrice, and so counts less.
 static struct fit code_row(const float *y, size_t n, uint8_t *u, uint8_t *trial) {
+#pragma clang fp contract(off)
     double squares = 0;
     float greatest = 0;
     for (size_t i = 0; i < n; i++) squares += (double)y[i] * y[i], greatest = fmaxf(greatest, fabsf(y[i]));

@@ -4,14 +4,21 @@ import Glibc
 // benchmarks write FOLDER [tiny|dense]                    writes a job
 // benchmarks ingest FOLDER CATALOGUE THREADS [TOKENS]      ingests it; one line of JSON
 // benchmarks products [tiny]                               BLAS alone; one line of JSON
+// benchmarks dictionaries FOLDER SIZE…                     writes dictionaries and queries as raw float32
+// benchmarks catalogue FILE.f32 CATALOGUE                  a catalogue of such a dictionary
+// benchmarks nearest CATALOGUE K QUERIES.f32 N [ANSWERS]   N single queries; one line of JSON
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
     case ("write", 3...): try write(job(arguments.dropFirst(3).first), to: arguments[2])
     case ("ingest", 5...): print(try measureIngest(arguments[2], catalogue: arguments[3], threads: Int(arguments[4]) ?? 1, tokenLimit: arguments.count > 5 ? Int(arguments[5]) : nil))
     case ("products", 2...): print(measureProducts(job(arguments.dropFirst(2).first), seconds: arguments.last == "tiny" ? 0.01 : 2))
+    case ("dictionaries", 4...): try writeDictionaries(to: arguments[2], sizes: arguments.dropFirst(3).compactMap { Int($0) })
+    case ("catalogue", 4): try writeCatalogue(of: arguments[2], to: arguments[3])
+    case ("nearest", 6...):
+        print(try measureNearest(arguments[2], k: Int(arguments[3]) ?? 10, queries: readRows(arguments[4], width: 512), limit: Int(arguments[5]) ?? 1, answers: arguments.count > 6 ? arguments[6] : nil))
     default:
-        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny]")
+        print("usage: benchmarks write FOLDER [tiny|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | products [tiny] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS]")
         exit(2)
     }
 } catch {

@@ -80,7 +80,7 @@ import Testing
         (["--file", "/nowhere.sql"], 1, "monoseme: cannot open \"/nowhere.sql\": No such file or directory\n"),
         (["SELECT * FROM nearest('A/1/1', 0)"], 1, "monoseme: the query failed: nearest: k is 0\n  hint: k is the number of rows wanted, 1 or more\n"),
         (["SELECT x"], 1, "monoseme: the query failed: no such column: x\n  hint: list the views with: monoseme sql \"SELECT name FROM sqlite_schema WHERE type = 'view'\"\n"),
-        (["-- nothing"], 1, "monoseme: the query failed: no statement\n  hint: SQL.md describes the views and functions\n"),
+        ([" ; "], 1, "monoseme: the query failed: no statement\n  hint: SQL.md describes the views and functions\n"),
         ([numbers + " SELECT count(*) FROM n", "--timeout", "0.05"], 1, "monoseme: the query took longer than 0.05 s and was stopped\n  hint: give it more time with --timeout, or ask for less\n"),
         (["SELECT count(*) FROM feature AS f, cofiring(f.id, 1)", "--timeout", "0.05"], 1, "monoseme: the query took longer than 0.05 s and was stopped\n  hint: give it more time with --timeout, or ask for less\n"),
     ] as [([String], Int32, String)]) func `what cannot be asked says why`(words: [String], status: Int32, message: String) {

@@ -20,7 +20,7 @@ import Testing
 
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: shell))) func `the sqlite3 shell loads it by the name of the file`() throws {
         try withCatalogue { (path) throws in
-            let query = "SELECT n.feature, n.cosine, f.firings FROM nearest('P/0/1', 2) AS n JOIN feature_overview AS f USING (feature_id)"
+            let query = "SELECT n.feature, round(n.cosine, 6), f.firings FROM nearest('P/0/1', 2) AS n JOIN feature_overview AS f USING (feature_id)"
             #expect(try run(ProgramTests.shell, [path, ".load \(library.dropLast(3))", query]) == "P/0/2|0.96|1\nP/0/0|0.6|9\n")
         }
     }
@@ -43,7 +43,7 @@ import Testing
             for t in threads: t.start()
             for t in threads: t.join()
             c = connect()
-            print(c.execute("SELECT feature, cosine FROM nearest(?, 1, 'P/0')", (c.execute("SELECT decoder('P/0/1')").fetchone()[0],)).fetchall())
+            print(c.execute("SELECT feature, round(cosine, 6) FROM nearest(?, 1, 'P/0')", (c.execute("SELECT decoder('P/0/1')").fetchone()[0],)).fetchall())
             try: c.execute("SELECT * FROM nearest('P/0/99')").fetchall()
             except sqlite3.OperationalError as error: print(str(error).split(chr(10))[0])
             """

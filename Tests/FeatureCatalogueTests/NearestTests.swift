@@ -1,4 +1,5 @@
 import Diagnostics
+import DictionarySupport
 @testable import FeatureCatalogue
 import Foundation
 import Numerics
@@ -6,27 +7,6 @@ import SQLite
 import Testing
 
 struct NearestTests {
-    /// A catalogue with one dictionary of these rows, made unit; zero rows stay.
-    private func catalogue(_ rows: [[Float]]) throws -> (Catalogue, FeatureDictionary, [[Float]]) {
-        let width = rows[0].count
-        let matrix = Matrix(rows: rows.count, columns: width)
-        var unit = rows, norms: [Float] = []
-        for (place, row) in rows.enumerated() {
-            let norm = row.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-            norms.append(Float(norm))
-            if norm > 0 { unit[place] = row.map { Float(Double($0) / norm) } }
-            for axis in 0..<width { matrix.base[place * width + axis] = unit[place][axis] }
-        }
-        let catalogue = try Catalogue(path: ":memory:", for: .ingesting)
-        let dictionary = try catalogue.connection.transaction {
-            let tokenizer = try catalogue.register(tokenizer: "t", vocabulary: 2) { [UInt8($0)] }
-            let model = try catalogue.register(ModelDescription(name: "m", architecture: "a", layers: 1, width: 1, mlpWidth: 1, vocabulary: 2, contextLength: 1, weightsSHA256: ""), tokenizer: tokenizer)
-            return try catalogue.register(DictionaryDescription(name: try DictionaryName(parsing: "A/0"), hook: "blocks.0.hook_resid_post", architecture: "standard", settings: "{}", weightsSHA256: ""),
-                                          model: model, decoder: matrix, norms: norms, scales: norms, encoderDecoderCosines: [Float](repeating: .nan, count: rows.count))
-        }
-        return (catalogue, dictionary, unit)
-    }
-
     private func random(_ count: Int, width: Int, seed: UInt64) -> [[Float]] {
         var random = Seeded(seed)
         return (0..<count).map { _ in (0..<width).map { _ in Float.random(in: -1...1, using: &random) } }
@@ -42,7 +22,7 @@ struct NearestTests {
     @Test(arguments: [1, 3, 16, 67]) func `neighbours are those of a computation in double`(width: Int) throws {
         var rows = random(2100, width: width, seed: UInt64(width)) // more than two blocks
         rows[5] = rows[5].map { _ in 0 }
-        let (catalogue, dictionary, unit) = try catalogue(rows)
+        let (catalogue, dictionary, unit) = try dictionaryCatalogue(rows)
         for (place, query) in random(5, width: width, seed: 99).enumerated() {
             let scaled = query.map { $0 * [1, 1e-30, 1e30, 3, 0.1][place] }
             let found = try catalogue.nearest(to: scaled, in: dictionary, k: 25)
@@ -55,7 +35,7 @@ struct NearestTests {
     }
 
     @Test func `equal cosines go to the lower index, and the excluded and zero rows are left out`() throws {
-        let (catalogue, dictionary, _) = try catalogue([[0, 0], [1, 0], [0, 1], [2, 0], [-1, 0], [5, 0]])
+        let (catalogue, dictionary, _) = try dictionaryCatalogue([[0, 0], [1, 0], [0, 1], [2, 0], [-1, 0], [5, 0]])
         func features(k: Int, excluding: Int? = nil) throws -> [Int] { try catalogue.nearest(to: [3, 0], in: dictionary, k: k, excluding: excluding).map(\.feature) }
         #expect(try features(k: 3) == [1, 3, 5])
         #expect(try features(k: 2) == [1, 3])
@@ -73,14 +53,14 @@ struct NearestTests {
         ([1, .nan], "the query vector holds a NaN or an infinity", nil), ([.infinity, 0], "the query vector holds a NaN or an infinity", nil),
         ([0, -0.0], "the query vector is zero: it points nowhere", "a feature whose decoder row is zero has no neighbours"),
     ] as [([Float], String, String?)]) func `a query that means nothing is refused`(query: [Float], message: String, hint: String?) throws {
-        let (catalogue, dictionary, _) = try catalogue([[1, 0], [0, 1]])
+        let (catalogue, dictionary, _) = try dictionaryCatalogue([[1, 0], [0, 1]])
         #expect(failure { _ = try catalogue.nearest(to: query, in: dictionary, k: 1) } == MonosemeError(message, hint: hint))
     }
 
     @Test(arguments: ["DELETE FROM decoder_block WHERE first_index = 1024", "UPDATE decoder_block SET vectors = x'00'", "UPDATE decoder_block SET vectors = substr(vectors, 5)",
                       "UPDATE decoder_block SET first_index = -1 WHERE first_index = 0", "UPDATE dictionary SET features = 4000"])
     func `damaged vectors are said and never read`(sql: String) throws {
-        let (catalogue, _, _) = try catalogue(random(2100, width: 2, seed: 1))
+        let (catalogue, _, _) = try dictionaryCatalogue(random(2100, width: 2, seed: 1))
         try catalogue.connection.execute(sql)
         let dictionary = try catalogue.dictionaries()[0]
         let damaged = MonosemeError("the decoder vectors of A/0 in \":memory:\" are damaged or missing", hint: "monoseme check lists all damage; ingest again or restore a copy")
@@ -89,7 +69,7 @@ struct NearestTests {
     }
 
     @Test func `a decoder vector is the row that was given`() throws {
-        let (catalogue, dictionary, unit) = try catalogue(random(2100, width: 3, seed: 2))
+        let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(2100, width: 3, seed: 2))
         for index in [0, 1023, 1024, 2047, 2048, 2099] { #expect(try catalogue.decoder(of: index, in: dictionary) == unit[index]) }
     }
 }

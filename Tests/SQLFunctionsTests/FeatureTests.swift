@@ -13,16 +13,16 @@ import Testing
         ("SELECT decoder('P/0/0'), decoder(\(p + 3)), decoder(NULL)", [["x0000803f0000000000000000", "x000000000000000000000000", "null"]]),
         ("SELECT context(1, 12, 2), context(1, 0, 3), context(1, 80, 2), context(1, NULL, 2)", [[":;«<»=>", "«0»123", "null", "null"]]),
         // Rows (1, 0, 0), (0.6, 0.8, 0), (0.8, 0.6, 0) and zeros.
-        ("SELECT * FROM nearest('P/0/0', 10)", [["P/0/2", "\(p + 2)", "0.8", "1"], ["P/0/1", "\(p + 1)", "0.6", "2"]]),
-        ("SELECT * FROM nearest(\(p), 1)", [["P/0/2", "\(p + 2)", "0.8", "1"]]),
-        ("SELECT feature, cosine FROM nearest('[0, 5, 0]', 9223372036854775807, 'P/0')", [["P/0/1", "0.8"], ["P/0/2", "0.6"], ["P/0/0", "0.0"]]),
-        ("SELECT feature, cosine FROM nearest(decoder('P/0/1'), 2, 'P/0')", [["P/0/1", "1.0"], ["P/0/2", "0.96"]]),
-        ("SELECT feature, cosine FROM nearest('P/0/2', 5, 'S/0')", [["S/0/1", "0.8"], ["S/0/0", "0.6"]]),
+        ("SELECT feature, feature_id, round(cosine, 6), rank FROM nearest('P/0/0', 10)", [["P/0/2", "\(p + 2)", "0.8", "1"], ["P/0/1", "\(p + 1)", "0.6", "2"]]),
+        ("SELECT feature, feature_id, round(cosine, 6), rank FROM nearest(\(p), 1)", [["P/0/2", "\(p + 2)", "0.8", "1"]]),
+        ("SELECT feature, round(cosine, 6) FROM nearest('[0, 5, 0]', 9223372036854775807, 'P/0')", [["P/0/1", "0.8"], ["P/0/2", "0.6"], ["P/0/0", "0.0"]]),
+        ("SELECT feature, round(cosine, 6) FROM nearest(decoder('P/0/1'), 2, 'P/0')", [["P/0/1", "1.0"], ["P/0/2", "0.96"]]),
+        ("SELECT feature, round(cosine, 6) FROM nearest('P/0/2', 5, 'S/0')", [["S/0/1", "0.8"], ["S/0/0", "0.6"]]),
         ("SELECT feature FROM nearest('P/0/0', 10.0) WHERE cosine > 0.7", [["P/0/2"]]),
         ("SELECT count(*) FROM nearest('P/0/3')", [["0"]]),
         ("SELECT count(*) FROM nearest(NULL, 3)", [["0"]]),
         ("SELECT count(*), max(k), max(dictionary) FROM nearest('P/0/0', NULL, NULL)", [["2", "null", "null"]]),
-        ("SELECT feature, cosine, rank FROM neighbours('P/0/1', 1)", [["P/0/2", "0.96", "1"]]),
+        ("SELECT feature, round(cosine, 6), rank FROM neighbours('P/0/1', 1)", [["P/0/2", "0.96", "1"]]),
         ("SELECT f.feature, n.feature FROM feature_overview AS f, nearest(f.feature_id, 1) AS n WHERE f.dictionary = 'P/0' ORDER BY f.feature_index",
          [["P/0/0", "P/0/2"], ["P/0/1", "P/0/2"], ["P/0/2", "P/0/1"]]),
         ("SELECT a.feature, b.rank FROM nearest('P/0/0', 2) AS a JOIN nearest(a.feature, 1) AS b", [["P/0/2", "1"], ["P/0/1", "1"]]),
@@ -134,7 +134,7 @@ import Testing
         try connection.execute(schema)
         try registerFunctions(on: connection)
         let message = schema.isEmpty ? "\":memory:\" is empty: it holds no catalogue" : "\":memory:\" is an SQLite database, but not a Monoseme catalogue"
-        for sql in ["SELECT decoder('P/0/0')", "SELECT * FROM nearest('P/0/0')", "SELECT * FROM activations('P/0/0')"] {
+        for sql in ["SELECT decoder('P/0/0')", "SELECT feature, feature_id, round(cosine, 6), rank FROM nearest('P/0/0')", "SELECT * FROM activations('P/0/0')"] {
             #expect { try connection.query(sql) { _ in } } throws: { ($0 as? SQLiteError)?.message == message + "\n  hint: open a catalogue as the connection's main database; attached ones are not looked at" }
         }
     }

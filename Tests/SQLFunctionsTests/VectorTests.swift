@@ -28,7 +28,7 @@ import Testing
     ] as [(String, SQLiteValue)]) func `vectors are computed with as arithmetic says`(sql: String, expected: SQLiteValue) throws { #expect(try value(sql) == expected) }
 
     @Test(arguments: [
-        ("vector('[1, 2')", "vector: \"[1, 2\" is not a JSON array: unexpected end at byte 6\n  hint: give numbers in brackets, such as '[0.1, -0.2]'"),
+        ("vector('[1, 2')", "vector: \"[1, 2\" is not a JSON array: unexpected end at byte 5\n  hint: give numbers in brackets, such as '[0.1, -0.2]'"),
         ("vector('{}')", "vector: the JSON holds an object, not an array\n  hint: give numbers in brackets, such as '[0.1, -0.2]'"),
         ("vector('[1, \"2\"]')", "vector: element 1 of the vector is a string, not a number\n  hint: give numbers in brackets, such as '[0.1, -0.2]'"),
         ("vector('[]')", "vector: the vector is empty\n  hint: a vector has at least one number"),
