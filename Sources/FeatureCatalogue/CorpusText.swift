@@ -25,6 +25,9 @@ public final class CorpusText {
         let (document, bounds) = try place(of: position)
         let range = max(bounds.lowerBound, position - window)..<(bounds.upperBound - position > window ? position + window + 1 : bounds.upperBound)
         let ids = try tokens(at: range)
+        guard ids.count == range.count else {
+            throw MonosemeError("the tokens at positions \(range.lowerBound) to \(range.upperBound - 1) in \(quoted(catalogue.path, limit: 400)) are not all there", hint: "monoseme check lists all damage")
+        }
         return TokenWindow(firstPosition: range.lowerBound, focus: position - range.lowerBound, tokens: ids, spellings: try ids.map { try bytes(of: $0) }, documentIndex: document)
     }
 

@@ -2,6 +2,12 @@ import Diagnostics
 import FeatureCatalogue
 import SQLite
 
+/// What the planner is told of functions that should be called once, their few answers being looked up elsewhere.
+///
+/// Less than the truth, on purpose: SQLite keeps only a few beginnings of a plan at each step, the cheapest ones, and would
+/// drop the best one if it knew the price. Few rows make every plan that calls the function later look dearer.
+let onceOutermost = (rows: 1, cost: 10.0)
+
 // What the functions make of their arguments. NULL is `nil`, as everywhere in SQL; all else that does not fit is refused.
 
 /// A whole number, also where it is written 10.0.

@@ -9,7 +9,7 @@ struct ActivationsFunction: TableFunction {
                    TableColumn("token_text", "TEXT"), TableColumn("value", "REAL"), TableColumn("topic", "TEXT"), TableColumn("corpus_id", "INTEGER")]
     let parameters = [TableParameter("of", isRequired: true)]
     let order = [TableOrder(1)]
-    let estimate = (rows: 1000, cost: 10_000.0)
+    let estimate = (rows: 100, cost: 100.0)
     private let current: CurrentCatalogue
 
     init(of current: CurrentCatalogue) { self.current = current }
@@ -70,7 +70,7 @@ struct ExamplesFunction: TableFunction {
                    TableColumn("position_in_document", "INTEGER"), TableColumn("topic", "TEXT"), TableColumn("corpus_id", "INTEGER")]
     let parameters = [TableParameter("of", isRequired: true), TableParameter("n"), TableParameter("window")]
     let order = [TableOrder(0), TableOrder(1, isDescending: true)]
-    let estimate = (rows: 10, cost: 1000.0)
+    let estimate = onceOutermost
     private let current: CurrentCatalogue
 
     init(of current: CurrentCatalogue) { self.current = current }
@@ -96,7 +96,7 @@ struct CofiringFunction: TableFunction {
                    TableColumn("lift", "REAL"), TableColumn("correlation", "REAL"), TableColumn("rank", "INTEGER")]
     let parameters = [TableParameter("of", isRequired: true), TableParameter("k")]
     let order = [TableOrder(6, isDescending: true), TableOrder(7)]
-    let estimate = (rows: 10, cost: 10_000_000.0)
+    let estimate = onceOutermost
     private let current: CurrentCatalogue
 
     init(of current: CurrentCatalogue) { self.current = current }

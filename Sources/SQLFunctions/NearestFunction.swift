@@ -12,8 +12,7 @@ struct NearestFunction: TableFunction {
     let columns = [TableColumn("feature", "TEXT"), TableColumn("feature_id", "INTEGER"), TableColumn("cosine", "REAL"), TableColumn("rank", "INTEGER")]
     let parameters: [TableParameter]
     let order = [TableOrder(2, isDescending: true), TableOrder(3)]
-    /// Some rows, each dear: the planner should ask once and look the answers up elsewhere, not the other way round.
-    let estimate = (rows: 10, cost: 100_000.0)
+    let estimate = onceOutermost
     private let takesVectors: Bool
     private let current: CurrentCatalogue
 

@@ -44,22 +44,33 @@ public struct TableOrder: Sendable, Equatable {
 public protocol TableCursor: AnyObject {
     /// Goes to the next row, at first to the first; `false` when there is none.
     func next() throws -> Bool
+    /// Goes back before the first row; `false` where it cannot, and the call is made anew.
+    func rewind() -> Bool
     /// A value of the current row; only asked for columns that the statement uses.
     func value(_ column: Int) throws -> SQLiteValue
 }
 
+extension TableCursor {
+    public func rewind() -> Bool { false }
+}
+
 /// Rows that are known from the beginning.
 public final class TableRows<Row>: TableCursor {
-    private var rows: ArraySlice<Row>
-    private var current: Row?
+    private let rows: [Row]
+    private var at = -1
     private let column: (Row, Int) -> SQLiteValue
 
-    public init(_ rows: [Row], column: @escaping (Row, Int) -> SQLiteValue) { (self.rows, self.column) = (rows[...], column) }
+    public init(_ rows: [Row], column: @escaping (Row, Int) -> SQLiteValue) { (self.rows, self.column) = (rows, column) }
 
     public func next() -> Bool {
-        current = rows.popFirst()
-        return current != nil
+        at += 1
+        return at < rows.count
     }
 
-    public func value(_ column: Int) -> SQLiteValue { current.map { self.column($0, column) } ?? .null }
+    public func rewind() -> Bool {
+        at = -1
+        return true
+    }
+
+    public func value(_ column: Int) -> SQLiteValue { rows.indices.contains(at) ? self.column(rows[at], column) : .null }
 }

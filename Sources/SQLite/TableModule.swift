@@ -39,13 +39,14 @@ private final class Call {
     let box: FunctionBox
     var arguments: [SQLiteValue?] = []
     var rows: (any TableCursor)?
+    var isAtEnd = true
     var row = 0
 
     init(_ box: FunctionBox) { self.box = box }
 
     func advance() throws {
         row += 1
-        if try rows?.next() != true { rows = nil }
+        isAtEnd = try rows?.next() != true
     }
 }
 
@@ -111,19 +112,25 @@ nonisolated(unsafe) private let module: UnsafePointer<sqlite3_module> = {
     }
     module.pointee.xFilter = { cursor, plan, _, count, values in
         let call = call(cursor), parameters = call.box.function.parameters
-        call.rows = nil
         call.row = 0
-        call.arguments = parameters.map { _ in nil }
+        call.isAtEnd = true
+        var arguments: [SQLiteValue?] = parameters.map { _ in nil }
         var next = 0
         for place in parameters.indices where plan & 1 << Int32(place) != 0 && next < Int(count) {
-            call.arguments[place] = SQLiteValue(values![next])
+            arguments[place] = SQLiteValue(values![next])
             next += 1
         }
         do {
-            if let missing = parameters.indices.first(where: { parameters[$0].isRequired && call.arguments[$0] == nil }) {
+            // The inner side of a join asks again for each row of the outer; a statement sees one state, so an answer stays right.
+            if arguments == call.arguments, let rows = call.rows, rows.rewind() {
+                try call.advance()
+                return SQLITE_OK
+            }
+            (call.rows, call.arguments) = (nil, arguments)
+            if let missing = parameters.indices.first(where: { parameters[$0].isRequired && arguments[$0] == nil }) {
                 throw SQLiteError(code: SQLITE_ERROR, message: "\(call.box.function.name) was called without \(parameters[missing].name): the call is \(call.box.usage)", sql: nil)
             }
-            call.rows = try call.box.function.open(call.arguments)
+            call.rows = try call.box.function.open(arguments)
             try call.advance()
             return SQLITE_OK
         } catch {
@@ -137,11 +144,11 @@ nonisolated(unsafe) private let module: UnsafePointer<sqlite3_module> = {
             try call.advance()
             return SQLITE_OK
         } catch {
-            call.rows = nil
+            (call.rows, call.isAtEnd) = (nil, true)
             return fail(cursor!.pointee.pVtab, error)
         }
     }
-    module.pointee.xEof = { cursor in call(cursor).rows == nil ? 1 : 0 }
+    module.pointee.xEof = { cursor in call(cursor).isAtEnd ? 1 : 0 }
     module.pointee.xColumn = { cursor, context, column in
         let call = call(cursor), column = Int(column), visible = call.box.columnCount
         guard column < visible else {

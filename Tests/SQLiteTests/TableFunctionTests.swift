@@ -113,6 +113,25 @@ struct TableFunctionTests {
         #expect(witness == nil)
     }
 
+    @Test func `the inner side of a join asks once for the same arguments, and again for others`() throws {
+        final class Calls { var count = 0 }
+        struct Known: TableFunction {
+            let calls = Calls()
+            let name = "known", columns = [TableColumn("n", "INTEGER")], parameters = [TableParameter("start", isRequired: true)], order: [TableOrder] = [], estimate = (rows: 2, cost: 1e6)
+            func open(_ arguments: [SQLiteValue?]) throws -> any TableCursor {
+                calls.count += 1
+                guard case .integer(let start)? = arguments[0] else { return TableRows([Int64]()) { n, _ in .integer(n) } }
+                return TableRows([start, start + 1]) { n, _ in .integer(n) }
+            }
+        }
+        let function = Known(), connection = try connection()
+        try connection.register(function)
+        #expect(try connection.rows("SELECT t.a, n FROM t CROSS JOIN known(7)") { [$0.integer(0), $0.integer(1)] } == [[1, 7], [1, 8], [4, 7], [4, 8], [9, 7], [9, 8]])
+        #expect(function.calls.count == 1)
+        #expect(try connection.integer("SELECT sum(n) FROM t CROSS JOIN known(t.a)") == 1 + 2 + 4 + 5 + 9 + 10)
+        #expect(function.calls.count == 4)
+    }
+
     @Test func `an interruption within a function is the statement's, in SQLite's words`() throws {
         struct Endless: TableFunction {
             let connection: Connection
