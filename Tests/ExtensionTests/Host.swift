@@ -18,6 +18,8 @@ final class Host {
     /// - Parameter libraries: extensions to load.
     init(_ path: String = ":memory:", loading libraries: [String] = [library]) throws {
         guard sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nil) == SQLITE_OK else { throw Failure(message: String(cString: sqlite3_errmsg(database))) }
+        // The last to close a database in WAL locks the others out for a moment.
+        sqlite3_busy_timeout(database, 10_000)
         sqlite3_enable_load_extension(database, 1)
         for library in libraries { try load(library) }
     }
