@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,23 @@ CASES = [
 
 
 def brute_force(rows: np.ndarray, queries: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and cosines (queries × min(kept, rows that are not zero)) in float64; equal cosines by index."""
-    # Equal rows are multiplied once, so that their cosines are equal to the last bit.
-    different, place = np.unique(rows, axis=0, return_inverse=True)
-    wide = queries.astype(np.float64)
-    cosines = (wide @ different.astype(np.float64).T / np.sqrt((wide * wide).sum(axis=1))[:, None])[:, place.reshape(-1)]
-    alive = rows.any(axis=1)
-    cosines[:, ~alive] = -np.inf
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, : min(kept, int(alive.sum()))]
-    return order.astype(np.int32), np.take_along_axis(cosines, order, axis=1)
+    """Indices and cosines (queries × min(kept, rows that are not zero)) in float64; equal cosines by index.
+
+    Products of two float32 are exact in float64; what a matrix product puts among the kept is summed once more by fsum,
+    which rounds once, so that the goldens are the same bits on every machine.
+    """
+    alive = np.flatnonzero(rows.any(axis=1))
+    wide, kept = rows[alive].astype(np.float64), min(kept, len(alive))
+    features, cosines = [], []
+    for query in queries.astype(np.float64):
+        length = math.sqrt(math.fsum(query * query))
+        rough = wide @ query / length
+        near = np.flatnonzero(rough >= np.sort(rough)[-kept] - 1e-9)
+        exact = np.array([math.fsum(row * query) / length for row in wide[near]])
+        best = np.argsort(-exact, kind="stable")[:kept]
+        features.append(alive[near[best]])
+        cosines.append(exact[best])
+    return np.array(features, dtype=np.int32), np.array(cosines)
 
 
 def write_all() -> None:

@@ -103,7 +103,7 @@ public final class Catalogue {
         }
     }
 
-    private static func openForReading(_ path: String) throws -> Connection {
+    static func openForReading(_ path: String) throws -> Connection {
         try demandFile(at: path)
         let connection = try Connection(path: path, access: .readOnly)
         do {

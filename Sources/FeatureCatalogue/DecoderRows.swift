@@ -1,20 +1,22 @@
+import Kernels
 import SQLite
 
 /// The unit decoder rows of a dictionary, one at a time, without what lies around them.
 final class DecoderRows {
     private let dictionary: FeatureDictionary
-    private let catalogue: Catalogue
+    private unowned let catalogue: Catalogue
     /// First rows of the blocks, ascending, and the rows of `decoder_block` that hold them.
     private var starts: [Int] = [], places: [Int] = []
     private var blob: Blob?
     private var opened = -1
     private let row: UnsafeMutablePointer<Float>
+    private let file: FileBlobs?
 
-    init(of dictionary: FeatureDictionary, in catalogue: Catalogue) throws {
-        guard (1...1 << 28).contains(dictionary.width) else { throw catalogue.damagedVectors(dictionary) }
+    /// - Parameter haveSums: whether every row that is asked for comes with its checksum; there is then a shorter way to it.
+    init(of dictionary: FeatureDictionary, in catalogue: Catalogue, haveSums: Bool = false) throws {
+        guard (1...1 << 28).contains(dictionary.width), dictionary.features <= featuresMaximum else { throw catalogue.damagedVectors(dictionary) }
         (self.dictionary, self.catalogue) = (dictionary, catalogue)
-        // What a damaged file says of itself is not to be multiplied unseen.
-        guard (1...featuresMaximum).contains(dictionary.features), (1...1 << 24).contains(dictionary.width) else { throw catalogue.damagedVectors(dictionary) }
+        file = haveSums ? FileBlobs(column: 4, of: "decoder_block", on: catalogue.connection) : nil
         row = UnsafeMutableRawPointer.allocate(byteCount: max(64, 4 * dictionary.width), alignment: 64).bindMemory(to: Float.self, capacity: dictionary.width)
         try catalogue.connection.query("SELECT id, first_index FROM decoder_block WHERE dictionary_id = ? ORDER BY first_index", [.init(dictionary.id)]) {
             places.append($0.integer(0))
@@ -23,19 +25,26 @@ final class DecoderRows {
         guard starts.first == 0, starts.last! < dictionary.features else { throw catalogue.damagedVectors(dictionary) }
     }
 
+    /// Ends the snapshot in which rows were read.
+    func close() { (blob, opened) = (nil, -1) }
+
     deinit { UnsafeMutableRawPointer(row).deallocate() }
 
-    /// - Throws: when the block that should hold the row has another length than its place says.
-    func withRow<Result>(_ index: Int, _ body: (UnsafePointer<Float>) throws -> Result) throws -> Result {
-        let block = (starts.partitioningIndex { $0 > index }) - 1, end = block + 1 < starts.count ? starts[block + 1] : dictionary.features
+    /// - Parameter sum: the checksum that was stored with the row's code.
+    /// - Throws: when the block that should hold the row has another length than its place says, or the row another checksum.
+    func withRow<Result>(_ index: Int, sum: UInt32? = nil, _ body: (UnsafePointer<Float>) throws -> Result) throws -> Result {
+        let block = starts.partitioningIndex { $0 > index } - 1, end = block + 1 < starts.count ? starts[block + 1] : dictionary.features
         guard block >= 0, index < end else { throw catalogue.damagedVectors(dictionary) }
+        let bytes = UnsafeMutableRawBufferPointer(start: row, count: 4 * dictionary.width), offset = 4 * dictionary.width * (index - starts[block])
+        if let file, let sum, file.read(into: bytes, at: offset, row: places[block]), kernel_code_vector_sum(row, dictionary.width, index) == sum { return try body(row) }
         if opened != block {
             opened = -1
-            if blob == nil { blob = try Blob("vectors", of: "decoder_block", row: places[block], on: catalogue.connection) } else { try blob!.move(toRow: places[block]) }
+            if let blob { try blob.move(toRow: places[block]) } else { blob = try Blob("vectors", of: "decoder_block", row: places[block], on: catalogue.connection) }
             guard blob!.count == (end - starts[block]) * dictionary.width * 4 else { throw catalogue.damagedVectors(dictionary) }
             opened = block
         }
-        try blob!.read(into: .init(start: row, count: 4 * dictionary.width), at: 4 * dictionary.width * (index - starts[block]))
+        try blob!.read(into: bytes, at: offset)
+        if let sum, kernel_code_vector_sum(row, dictionary.width, index) != sum { throw catalogue.damagedVectors(dictionary) }
         return try body(row)
     }
 }

@@ -48,10 +48,15 @@ extension Catalogue {
     /// Makes sure that the dictionary has a feature of this index.
     public func feature(_ name: FeatureName) throws -> (dictionary: FeatureDictionary, index: Int) {
         let dictionary = try dictionary(named: name.dictionary)
+        try demand(name, in: dictionary)
+        return (dictionary, name.index)
+    }
+
+    /// Makes sure that `dictionary`, which is the name's own, has a feature of the name's index.
+    func demand(_ name: FeatureName, in dictionary: FeatureDictionary) throws {
         guard name.index < dictionary.features else {
             throw MonosemeError("there is no feature \"\(name)\": \(dictionary.name) has \(dictionary.features) features", hint: "feature indices run from 0 to \(dictionary.features - 1)")
         }
-        return (dictionary, name.index)
     }
 
     /// Calls `body` with each block of unit decoder rows in order: the first row's index, and (rows × width) floats.

@@ -74,7 +74,7 @@ extension Catalogue {
         let wanted = Wanted(k: min(k, dictionary.features), excluding: excluding, subset: subset)
         guard wanted.k > 0 else { return [] }
         if let subset, subset.count <= max(4 * k.clamped(to: 0...dictionary.features), 256) {
-            return try rank(subset.indices.filter { $0 != excluding && $0 < dictionary.features }.map { (UInt32($0), nil) }, unit, dictionary, wanted, &cost)
+            return try rank(subset.indices.filter { $0 != excluding && $0 < dictionary.features }.map { (UInt32($0), nil) }, DecoderRows(of: dictionary, in: self), unit, wanted, &cost)
         }
         if wanted.k <= dictionary.features / 8, let found = try searchCodes(unit, dictionary, wanted, &cost) { return found }
         return try scan(unit, dictionary, wanted, &cost)
@@ -113,6 +113,7 @@ extension Catalogue {
         do {
             let index = try vectorIndex(of: dictionary)
             try index.beginSearch()
+            defer { index.rows.close() }
             return try searchCodes(index, unit, dictionary, wanted, &cost)
         } catch is VectorIndex.Damage {
             vectorIndexes.removeAll { $0.dictionary == dictionary.id }
@@ -124,7 +125,7 @@ extension Catalogue {
 
     private func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
         if let known = vectorIndexes.first(where: { $0.dictionary == dictionary.id }) { return known.index }
-        let index = try VectorIndex(of: dictionary, on: connection)
+        let index = try VectorIndex(of: dictionary, in: self)
         // Codes held in memory are half a byte to a byte a number: not those of every dictionary ever asked.
         if vectorIndexes.count >= 4 { vectorIndexes.removeFirst() }
         vectorIndexes.append((dictionary.id, index))
@@ -132,18 +133,18 @@ extension Catalogue {
     }
 
     private func searchCodes(_ index: VectorIndex, _ unit: [Float], _ dictionary: FeatureDictionary, _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
-        let layout = index.layout, level = kernel_code_best_level(), padded = layout.panels * CodeLayout.panelRows
+        let layout = index.layout, level = kernel_code_best_level()
         let codes = Storage<Int8>(kernel_rotated(layout.width))
         var query = code_query()
         kernel_code_query(unit, layout.width, codes.base, &query)
 
         // One: all rows by their high halves, and those that look best.
-        let products = Storage<Int32>(padded), upper = Storage<Float>(padded)
+        let products = index.products, upper = index.upper, candidates = index.candidates
         let likely = wanted.k + max(wanted.k / 4, 16), capacity = 2 * likely + 2 * CodeLayout.panelRows
         let bestEstimates = Storage<Float>(capacity), bestRows = Storage<UInt32>(capacity)
         var best = code_best(estimates: bestEstimates.base, rows: bestRows.base, count: 0, wanted: likely, capacity: capacity, threshold: -.infinity)
         let allowed = wanted.allowed(of: dictionary.features)
-        if allowed != nil { upper.base.update(repeating: -.infinity, count: padded) }
+        if allowed != nil { upper.base.update(repeating: -.infinity, count: layout.panels * CodeLayout.panelRows) }
         try index.forEachPanels(isWanted: { panels in allowed.map { words in panels.contains { words[$0] != 0 } } ?? true }) { panels, count, first in
             kernel_code_scan(level, &query, panels, count, first, allowed, products.base, upper.base, &best)
             cost.codesScanned += min(count * CodeLayout.panelRows, dictionary.features - first)
@@ -152,51 +153,38 @@ extension Catalogue {
         kernel_code_shrink(&best)
 
         // Two: the best of those by all eight bits are multiplied. The k-th of them is a bound for the k-th of all.
-        func refine(_ rows: UnsafeBufferPointer<UInt32>, _ estimates: Storage<Float>, _ errors: Storage<Float>) throws {
-            try index.withLowHalves(of: rows) { kernel_code_refine(level, &query, $0, $1 ? 1 : 0, rows.baseAddress, rows.count, products.base, estimates.base, errors.base) }
-            cost.bytesTouched += rows.count * layout.rowBytes
-        }
         let seeds = (0..<best.count).map { best.rows[$0] }.sorted()
         var threshold = -Float.greatestFiniteMagnitude
         if seeds.count >= wanted.k {
-            let estimates = Storage<Float>(seeds.count), errors = Storage<Float>(seeds.count)
-            try seeds.withUnsafeBufferPointer { try refine($0, estimates, errors) }
-            let strongest = seeds.indices.sorted { estimates.base[$0] > estimates.base[$1] }.prefix(wanted.k)
-            var own = SearchCost()
-            let ranked = try rank(strongest.map { (seeds[$0], nil) }, unit, dictionary, wanted, &own)
+            let fine = try seeds.withUnsafeBufferPointer { try FineBounds($0, index, level, query, products.base, &cost) }
+            let strongest = seeds.indices.sorted { fine.estimates.base[$0] > fine.estimates.base[$1] }.prefix(wanted.k)
+            var own = SearchCost() // they are candidates, too, and counted there
+            let ranked = try rank(strongest.map { (seeds[$0], fine.sums.base[$0]) }, index.rows, unit, wanted, &own)
             // Rounding a cosine to single precision moves it by less.
             threshold = ranked[wanted.k - 1].cosine - 1e-7
         }
 
         // Three: whatever could reach that, by its coarse bound, then by its fine one.
-        let candidates = Storage<UInt32>(padded)
         let count = kernel_code_select(upper.base, dictionary.features, threshold, candidates.base)
         cost.candidates += count
-        let estimates = Storage<Float>(count), errors = Storage<Float>(count)
-        try refine(.init(start: candidates.base, count: count), estimates, errors)
-        let left = (0..<count).compactMap { place -> (UInt32, ClosedRange<Float>?)? in
-            let (estimate, error) = (estimates.base[place], errors.base[place])
-            return estimate + error >= threshold ? (candidates.base[place], estimate - error...estimate + error) : nil
-        }
-        return try rank(left, unit, dictionary, wanted, &cost)
+        let fine = try FineBounds(.init(start: candidates.base, count: count), index, level, query, products.base, &cost)
+        let left = (0..<count).compactMap { fine.estimates.base[$0] + fine.errors.base[$0] >= threshold ? (candidates.base[$0], fine.sums.base[$0]) : nil }
+        return try rank(left, index.rows, unit, wanted, &cost)
     }
 
-    /// Multiplies the vectors of some features (ascending) and ranks them.
-    ///
-    /// A cosine outside the bounds that come with it cannot be: the stored vector is not the one that was coded.
-    private func rank(_ features: [(feature: UInt32, bounds: ClosedRange<Float>?)], _ unit: [Float], _ dictionary: FeatureDictionary, _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
+    /// Multiplies the vectors of some features and ranks them. Each comes with the checksum of the vector that was coded, where
+    /// there is one.
+    private func rank(_ features: [(feature: UInt32, sum: UInt32?)], _ rows: DecoderRows, _ unit: [Float], _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
         var best = BestNeighbours(wanted.k)
-        let rows = try DecoderRows(of: dictionary, in: self)
-        for (feature, bounds) in features {
-            try rows.withRow(Int(feature)) { row in
-                let cosine = Float(kernel_dot_exact(unit, row, dictionary.width))
-                if let bounds, !bounds.contains(cosine) { throw damagedVectors(dictionary) }
-                if cosine == 0, kernel_dot_exact(row, row, dictionary.width) == 0 { return }
+        for (feature, sum) in features {
+            try rows.withRow(Int(feature), sum: sum) { row in
+                let cosine = Float(kernel_dot_exact(unit, row, unit.count))
+                if cosine == 0, kernel_dot_exact(row, row, unit.count) == 0 { return }
                 best.add(Neighbour(feature: Int(feature), cosine: cosine))
             }
         }
         cost.reranked += features.count
-        cost.bytesTouched += 4 * dictionary.width * features.count
+        cost.bytesTouched += 4 * unit.count * features.count
         return best.sorted()
     }
 
@@ -259,11 +247,17 @@ private struct BestNeighbours {
     }
 }
 
-/// Memory for a kernel to write to.
-private final class Storage<Element: BitwiseCopyable> {
-    let base: UnsafeMutablePointer<Element>
-    init(_ count: Int) { base = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * MemoryLayout<Element>.stride), alignment: 64).bindMemory(to: Element.self, capacity: max(1, count)) }
-    deinit { UnsafeMutableRawPointer(base).deallocate() }
+/// What all eight bits say of some rows: estimates of their cosines, how far off they may be, their vectors' checksums.
+private struct FineBounds {
+    let estimates: Storage<Float>, errors: Storage<Float>, sums: Storage<UInt32>
+
+    init(_ rows: UnsafeBufferPointer<UInt32>, _ index: VectorIndex, _ level: Int32, _ query: code_query, _ products: UnsafePointer<Int32>, _ cost: inout SearchCost) throws {
+        (estimates, errors, sums) = (Storage(rows.count), Storage(rows.count), Storage(rows.count))
+        try index.withLowHalves(of: rows) { low, isGathered in
+            withUnsafePointer(to: query) { kernel_code_refine(level, $0, low, isGathered ? 1 : 0, rows.baseAddress, rows.count, products, estimates.base, errors.base, sums.base) }
+        }
+        cost.bytesTouched += rows.count * index.layout.rowBytes
+    }
 }
 
 extension Int {

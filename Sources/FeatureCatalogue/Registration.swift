@@ -123,7 +123,8 @@ extension Catalogue {
         return dictionary
     }
 
-    private func inputScale(of run: Run) throws -> Float? {
+    /// What the run multiplied activations by before the autoencoder; `nil` where its file leaves nothing open.
+    public func inputScale(of run: Run) throws -> Float? {
         try connection.first("SELECT input_scale FROM run WHERE id = ?", .init(run.id)) { $0.optionalReal(0).map { Float($0) } } ?? nil
     }
 

@@ -5,25 +5,32 @@ import SQLite
 /// The compact codes of one dictionary, for searching.
 ///
 /// The first search reads them where they lie in the file, through a buffer that stays in the processor's cache: a process that
-/// asks once copies nothing. From the second on they are held in memory. All that is read is compared with its checksum.
+/// asks once copies nothing. From the second on they are held in memory. All that is read is compared with its checksum, and
+/// read again, the long way, where it does not agree.
 final class VectorIndex {
     /// Codes that are missing, or not what their checksums say.
     struct Damage: Error {}
 
     let layout: CodeLayout
+    /// The vectors that were coded.
+    let rows: DecoderRows
     private let connection: Connection
     /// Rows of `code_block`, by plane and block.
     private let places: [[Int]]
-    private var held: [HeldPlane?] = [nil, nil]
+    private let file: FileBlobs?
+    private var held: [Storage<UInt8>?] = [nil, nil]
     private var searches = 0
+    /// Σ t·high, the coarse upper bound and the candidates of the search under way: kept, as fresh memory costs a third of a search.
+    let products: Storage<Int32>, upper: Storage<Float>, candidates: Storage<UInt32>
     /// Whole panels read at once: about 256 kB.
     private let panelsPerRead: Int
 
     /// - Throws: `Damage` when the codes are not all there.
-    init(of dictionary: FeatureDictionary, on connection: Connection) throws {
+    init(of dictionary: FeatureDictionary, in catalogue: Catalogue) throws {
         guard let layout = CodeLayout(dictionary) else { throw Damage() }
         self.layout = layout
-        self.connection = connection
+        connection = catalogue.connection
+        rows = try DecoderRows(of: dictionary, in: catalogue, haveSums: true)
         panelsPerRead = max(1, (1 << 18) / layout.panelBytes)
         var places: [[Int]] = [[], []]
         try connection.query("SELECT id, plane, first_index FROM code_block WHERE dictionary_id = ? ORDER BY plane, first_index", [.init(dictionary.id)]) { row in
@@ -33,6 +40,9 @@ final class VectorIndex {
         }
         guard places.allSatisfy({ $0.count == layout.blocks }) else { throw Damage() }
         self.places = places
+        let padded = layout.panels * CodeLayout.panelRows
+        (products, upper, candidates) = (Storage(padded), Storage(padded), Storage(padded))
+        file = FileBlobs(column: 4, of: "code_block", on: connection)
     }
 
     /// To be said before each search.
@@ -45,16 +55,20 @@ final class VectorIndex {
     /// `isWanted` (given a range of panels) says no to may be left out.
     func forEachPanels(isWanted: (Range<Int>) -> Bool, _ body: (UnsafePointer<UInt8>, Int, Int) -> Void) throws {
         if let held = held[CodePlane.high.rawValue] { return body(held.base, layout.panels, 0) }
-        let buffer = HeldPlane(bytes: panelsPerRead * layout.panelBytes)
+        let buffer = Storage<UInt8>(panelsPerRead * layout.panelBytes)
         for block in 0..<layout.blocks {
             let panels = layout.bytes(inBlock: block, of: .high) / layout.panelBytes, first = layout.rows(inBlock: block).lowerBound
             var blob: Blob?
             for start in stride(from: 0, to: panels, by: panelsPerRead) {
                 let count = min(panelsPerRead, panels - start), row = first + start * CodeLayout.panelRows
                 guard isWanted(row / CodeLayout.panelRows..<row / CodeLayout.panelRows + count) else { continue }
-                if blob == nil { blob = try open(.high, block) }
-                try blob!.read(into: .init(start: buffer.base, count: count * layout.panelBytes), at: start * layout.panelBytes)
-                guard kernel_code_first_bad_panel(buffer.base, count, layout.width, row) == count else { throw Damage() }
+                let bytes = UnsafeMutableRawBufferPointer(start: buffer.base, count: count * layout.panelBytes), offset = start * layout.panelBytes
+                func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, row) == count }
+                if !(file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) || !isSound() {
+                    if blob == nil { blob = try open(.high, block) }
+                    try blob!.read(into: bytes, at: offset)
+                    guard isSound() else { throw Damage() }
+                }
                 body(buffer.base, count, row)
             }
         }
@@ -63,30 +77,30 @@ final class VectorIndex {
     /// Calls `body` with the low halves of these rows (ascending), either of just them or, where it is told so, of all rows.
     func withLowHalves<Result>(of rows: UnsafeBufferPointer<UInt32>, _ body: (_ base: UnsafePointer<UInt8>, _ isGathered: Bool) throws -> Result) throws -> Result {
         if let held = held[CodePlane.low.rawValue] { return try body(held.base, false) }
-        let gathered = HeldPlane(bytes: max(1, rows.count) * layout.rowBytes), stretch = HeldPlane(bytes: VectorIndex.stretchBytes + layout.rowBytes)
+        let gathered = Storage<UInt8>(max(1, rows.count) * layout.rowBytes)
+        func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, 0, rows.baseAddress) == rows.count }
+        if let file, gather(rows, gathered, { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) }), isSound() { return try body(gathered.base, true) }
         var blob: Blob?, opened = -1
-        var next = 0
-        while next < rows.count {
-            // Rows that lie near one another are read in one go.
-            let first = Int(rows[next]), block = first / layout.rowsPerBlock, end = layout.rows(inBlock: block).upperBound
-            var last = next
-            while last + 1 < rows.count, Int(rows[last + 1]) < end, (Int(rows[last + 1]) - Int(rows[last])) * layout.rowBytes <= 4096, (Int(rows[last + 1]) - first) * layout.rowBytes <= VectorIndex.stretchBytes { last += 1 }
+        _ = try gather(rows, gathered) { bytes, offset, block in
             if opened != block {
                 blob = try open(.low, block)
                 opened = block
             }
-            let count = Int(rows[last]) - first + 1
-            try blob!.read(into: .init(start: stretch.base, count: count * layout.rowBytes), at: (first - layout.rows(inBlock: block).lowerBound) * layout.rowBytes)
-            for place in next...last {
-                (gathered.base + place * layout.rowBytes).update(from: stretch.base + (Int(rows[place]) - first) * layout.rowBytes, count: layout.rowBytes)
-            }
-            next = last + 1
+            try blob!.read(into: bytes, at: offset)
+            return true
         }
-        guard kernel_code_first_bad_row(gathered.base, rows.count, layout.width, 0, rows.baseAddress) == rows.count else { throw Damage() }
+        guard isSound() else { throw Damage() }
         return try body(gathered.base, true)
     }
 
-    private static let stretchBytes = 1 << 16
+    /// Reads the low halves of some rows, each by its place in a block, until one cannot be.
+    private func gather(_ rows: UnsafeBufferPointer<UInt32>, _ gathered: Storage<UInt8>, _ read: (UnsafeMutableRawBufferPointer, Int, Int) throws -> Bool) rethrows -> Bool {
+        for (place, row) in rows.enumerated() {
+            let (block, within) = Int(row).quotientAndRemainder(dividingBy: layout.rowsPerBlock)
+            guard try read(.init(start: gathered.base + place * layout.rowBytes, count: layout.rowBytes), within * layout.rowBytes, block) else { return false }
+        }
+        return true
+    }
 
     private func open(_ plane: CodePlane, _ block: Int) throws -> Blob {
         let blob = try Blob("codes", of: "code_block", row: places[plane.rawValue][block], on: connection)
@@ -94,8 +108,8 @@ final class VectorIndex {
         return blob
     }
 
-    private func hold(_ plane: CodePlane) throws -> HeldPlane {
-        let all = HeldPlane(bytes: (0..<layout.blocks).reduce(0) { $0 + layout.bytes(inBlock: $1, of: plane) })
+    private func hold(_ plane: CodePlane) throws -> Storage<UInt8> {
+        let all = Storage<UInt8>((0..<layout.blocks).reduce(0) { $0 + layout.bytes(inBlock: $1, of: plane) })
         var offset = 0
         for block in 0..<layout.blocks {
             let bytes = layout.bytes(inBlock: block, of: plane)
@@ -109,20 +123,4 @@ final class VectorIndex {
         if bad { throw Damage() }
         return all
     }
-}
-
-/// Plain memory in large pages: a scan that misses the translation cache at every fourth kilobyte takes a third longer.
-private final class HeldPlane {
-    let base: UnsafeMutablePointer<UInt8>
-
-    init(bytes: Int) {
-        let page = 1 << 21, isLarge = bytes >= page
-        var start: UnsafeMutableRawPointer?
-        let size = isLarge ? (bytes + page - 1) / page * page : max(64, bytes)
-        guard posix_memalign(&start, isLarge ? page : 64, size) == 0, let start else { fatalError("out of memory") }
-        if isLarge { madvise(start, size, MADV_HUGEPAGE) }
-        base = start.assumingMemoryBound(to: UInt8.self)
-    }
-
-    deinit { free(base) }
 }

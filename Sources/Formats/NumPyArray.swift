@@ -10,6 +10,10 @@ public struct NumPyArray: Sendable {
     public let shape: [Int]
     /// Row-major, whatever the order in the file.
     public let values: [Float]
+    /// The type in the file, as NumPy spells it: `<f4`.
+    public let descriptor: String
+    /// Whether the file holds the array column after column.
+    public let isFortranOrder: Bool
 
     /// Reads an array that fills `bytes`: floats of 2, 4 or 8 bytes and integers, in either byte order.
     /// - Throws: `MonosemeError` that says what was found; the caller adds the file's name.
@@ -49,6 +53,7 @@ public struct NumPyArray: Sendable {
             for row in 0..<rows { for column in 0..<columns { values[row * columns + column] = columnMajor[column * rows + row] } }
         }
         shape = header.shape
+        (descriptor, isFortranOrder) = (header.descriptor, header.isFortranOrder)
         self.values = values
     }
 }

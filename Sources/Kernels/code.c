@@ -89,6 +89,8 @@ static struct fit code_row(const float *y, size_t n, uint8_t *u, uint8_t *trial)
     return best;
 }
 
+uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t index) { return (uint32_t)checksum((const uint8_t *)row, 4 * width, index); }
+
 void kernel_code_rows(const float *rows, size_t count, size_t width, size_t first, uint8_t *panel, uint8_t *low) {
     size_t n = kernel_rotated(width), half = n / 2, bytes = kernel_code_panel_bytes(width), row_bytes = kernel_code_row_bytes(width);
     float y[CODE_WIDTH_MAXIMUM];
@@ -105,8 +107,10 @@ void kernel_code_rows(const float *rows, size_t count, size_t width, size_t firs
         uint8_t *own = low + r * row_bytes;
         for (size_t i = 0; i < half; i++) own[i] = (uint8_t)((u[i] & 15) | u[half + i] << 4);
         memcpy(own + half, &fit.fine, 4), memcpy(own + half + 4, &fit.fine_rest, 4);
-        uint32_t sum = (uint32_t)checksum(own, half + 8, first + r);
+        uint32_t sum = kernel_code_vector_sum(rows + r * width, width, first + r);
         memcpy(own + half + 8, &sum, 4);
+        sum = (uint32_t)checksum(own, half + 12, first + r);
+        memcpy(own + half + 12, &sum, 4);
     }
     uint64_t sum = checksum(panel, bytes - 64, first);
     memcpy(panel + bytes - 64, &sum, 8);

@@ -148,7 +148,7 @@ public final class Reporter {
     private func neighbours(of feature: Int, _ k: Int) throws -> [FeatureReport.Neighbour] {
         let query = try catalogue.decoder(of: feature, in: run.dictionary)
         guard query.contains(where: { $0 != 0 }) else { return [] }
-        return try catalogue.nearest(to: query, in: run.dictionary, k: k, excluding: feature).map { try catalogue.describe($0, in: run.dictionary) }
+        return try catalogue.describe(try catalogue.nearest(to: query, in: run.dictionary, k: k, excluding: feature), in: run.dictionary)
     }
 
     // MARK: Examples
@@ -216,11 +216,12 @@ public final class Reporter {
 }
 
 extension Catalogue {
-    /// A neighbour with what a reader wants to know of it.
-    public func describe(_ neighbour: Neighbour, in dictionary: FeatureDictionary) throws -> FeatureReport.Neighbour {
-        let overview = try? overview(of: neighbour.feature, in: dictionary)
-        return FeatureReport.Neighbour(feature: FeatureName(dictionary: dictionary.name, index: neighbour.feature), cosine: neighbour.cosine,
-                                       label: overview?.label, density: overview?.density, topToken: overview?.topToken)
+    /// Neighbours with what a reader wants to know of them.
+    public func describe(_ neighbours: [Neighbour], in dictionary: FeatureDictionary) throws -> [FeatureReport.Neighbour] {
+        zip(neighbours, try briefs(of: neighbours.map(\.feature), in: dictionary)).map { neighbour, brief in
+            FeatureReport.Neighbour(feature: FeatureName(dictionary: dictionary.name, index: neighbour.feature), cosine: neighbour.cosine,
+                                    label: brief.label, density: brief.density, topToken: brief.topToken)
+        }
     }
 }
 

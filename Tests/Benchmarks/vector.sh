@@ -5,10 +5,10 @@
 #
 # The data: generated dictionaries of 512-wide unit rows, clustered (children around parents, anisotropic) and isotropic (the
 # worst case for codes), each with queries (see WriteDictionaries.swift). Every answer is held against float64 products.
-#   WORK     where data, indices and results go (default .build/benchmark; 2.5 GB with the defaults)
+#   WORK     where data, indices and results go (default .build/benchmark; 2.8 GB with the defaults)
 #   PYTHON   an interpreter with numpy, faiss-cpu, usearch and sqlite-vec, whose sqlite3 loads extensions, as Debian's does;
-#            peers that do not import are left out
-#   SIZES    features (default "4096 131072"; 1048576 takes 13 GB)
+#            numpy judges the answers, other peers that do not import are left out
+#   SIZES    features (default "4096 131072"; 1048576 takes 22 GB)
 #   QUERIES  of each dictionary, at most 256 (default 64)
 #   PEERS    default: all in peers/vector.py; "" for none. HNSW runs on clustered data only: building it takes 3 minutes for
 #            131,072 rows, and is done once
@@ -46,6 +46,7 @@ for size in $sizes; do
             for one in $here; do
                 note peer warm "$data" "$name" "$one" "$queries"
                 note peer cold "$data" "$name" "$one"
+                case $one-$name in numpy-clustered*|faiss-flat-clustered*) note peer batch "$data" "$name" "$one" 4096 ;; esac
             done
         done
     done

@@ -18,4 +18,28 @@ import Testing
         let line = try JSON(parsing: measureProducts(.tiny, seconds: 0.01))
         #expect(try #require(line["tokens_per_cpu_s"]?.number) > 0)
     }
+
+    @Test(arguments: ["clustered", "isotropic"]) func `the nearest benchmark runs on a small dictionary and finds what its products say`(kind: String) throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        try writeDictionaries(to: folder, sizes: [600], width: 64)
+        let data = "\(folder)/\(kind)-600"
+        try writeCatalogue(of: data + ".f32", to: data + ".sqlite", width: 64)
+        let line = try JSON(parsing: try measureNearest(data + ".sqlite", k: 3, queries: readRows(data + ".q.f32", width: 64), limit: 20, answers: data + ".answers"))
+        #expect(line["data"]?.string == "\(kind)-600")
+        #expect(line["queries"]?.integer == 20)
+        #expect(try #require(line["cpu_ms"]?.number) > 0)
+        #expect(try #require(line["reranked"]?.integer) >= 3)
+
+        let rows = try readRows(data + ".f32", width: 64), queries = try readRows(data + ".q.f32", width: 64)
+        #expect(rows.rows == 600 && queries.rows == 256)
+        let file = try #require(fopen(data + ".answers", "r"))
+        defer { fclose(file) }
+        var answers = [Int32](repeating: -1, count: 60)
+        #expect(fread(&answers, 4, 60, file) == 60)
+        for query in 0..<20 {
+            let cosines = (0..<600).map { row in (0..<64).reduce(0.0) { $0 + Double(rows[row, $1]) * Double(queries[query, $1]) } }
+            #expect(answers[3 * query..<3 * query + 3].map(Int.init) == Array(cosines.indices.sorted { cosines[$0] > cosines[$1] }.prefix(3)))
+        }
+    }
 }

@@ -1,6 +1,26 @@
 import Glibc
 public import Numerics
 
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers everywhere, each within reach at once.
+struct WordStream: RandomNumberGenerator {
+    let seed: UInt64
+    private var taken = 0
+
+    init(seed: UInt64) { self.seed = seed }
+
+    subscript(index: Int) -> UInt64 {
+        var z = seed &+ UInt64(truncatingIfNeeded: index + 1) &* 0x9E37_79B9_7F4A_7C15
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    mutating func next() -> UInt64 {
+        taken += 1
+        return self[taken - 1]
+    }
+}
+
 /// A dictionary of decoder vectors by recipe: the very float32 rows of Fixtures/making/generated_dictionaries.py.
 ///
 /// Rows are vectors of integers, divided by their length in double and rounded to float32 once, so that both languages
@@ -37,13 +57,7 @@ public struct GeneratedDictionary: Sendable {
 
     public init(_ recipe: Recipe, features: Int, width: Int, seed: UInt64) { (self.recipe, self.features, self.width, self.seed) = (recipe, features, width, seed) }
 
-    /// SplitMix64 (Steele, Lea and Flood, 2014) of the state seed + stream · 2³²: output number `index`.
-    private func word(_ stream: UInt64, _ index: Int) -> UInt64 {
-        var z = seed &+ (stream << 32) &+ UInt64(truncatingIfNeeded: index + 1) &* 0x9E37_79B9_7F4A_7C15
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    private func word(_ stream: UInt64, _ index: Int) -> UInt64 { WordStream(seed: seed &+ (stream << 32))[index] }
 
     private func choice(_ stream: UInt64, _ index: Int, among count: Int) -> Int { Int(word(stream, index) % UInt64(count)) }
 

@@ -43,6 +43,9 @@ private func sql(_ statements: String, _ folder: URL) throws {
     try Connection(path: folder.appending(path: "catalogue.sqlite").path, access: .create).execute(statements)
 }
 
+/// How many there are, and so the schema version of this build.
+private let migrations = (try? FileManager.default.contentsOfDirectory(atPath: repository.appending(path: "Migrations").path).count) ?? 0
+
 @Suite struct BadInputTests {
     fileprivate static let weights: [BadInput] = [
         BadInput("a safetensors header of 2^63 bytes", says: "\"model/model.safetensors\" is not a valid safetensors file: the header would have 9223372036854775808 bytes, more than 100000000", hint: "the file may be cut short or damaged: fetch or write it again") { try write([0, 0, 0, 0, 0, 0, 0, 0x80] + Array("{}".utf8), $0, "model/model.safetensors") },
@@ -97,7 +100,7 @@ private func sql(_ statements: String, _ folder: URL) throws {
     fileprivate static let catalogues: [BadInput] = [
         BadInput("a catalogue that is not SQLite", says: "\"catalogue.sqlite\" is not an SQLite database", hint: "name a catalogue with --catalogue FILE") { try write("this is a letter, not a database, whatever its name may say", $0, "catalogue.sqlite") },
         BadInput("somebody else's database", says: "\"catalogue.sqlite\" is an SQLite database, but not a Monoseme catalogue", hint: "name another file with --catalogue FILE") { try sql("CREATE TABLE song (name TEXT)", $0) },
-        BadInput("a catalogue of a newer version", says: "\"catalogue.sqlite\" was made by a newer version of Monoseme (schema 99, this one knows up to 5)", hint: "update monoseme") { folder in
+        BadInput("a catalogue of a newer version", says: "\"catalogue.sqlite\" was made by a newer version of Monoseme (schema 99, this one knows up to \(migrations))", hint: "update monoseme") { folder in
             try #require(try run(ingestion(), in: folder).status == 0)
             try sql("PRAGMA user_version = 99", folder)
         },

@@ -56,7 +56,7 @@ struct CodeKernelTests {
         var codes = [Int8](repeating: 0, count: coded.length), products = [Int32](repeating: 0, count: padded), upper = [Float](repeating: 0, count: padded)
         var estimates = [Float](repeating: 0, count: count), errors = estimates, rows = (0..<UInt32(count)).map { $0 }
         var bestEstimates = [Float](repeating: 0, count: 2 * wanted + 128), bestRows = [UInt32](repeating: 0, count: 2 * wanted + 128)
-        var found: Set<UInt32> = []
+        var found: Set<UInt32> = [], sums = rows
         codes.withUnsafeMutableBufferPointer { codes in
             var q = code_query()
             kernel_code_query(query, query.count, codes.baseAddress, &q)
@@ -68,8 +68,9 @@ struct CodeKernelTests {
                     found = Set(bestRows[..<best.count])
                 }
             }
-            kernel_code_refine(level, &q, coded.low, 0, &rows, count, products, &estimates, &errors)
+            kernel_code_refine(level, &q, coded.low, 0, &rows, count, products, &estimates, &errors, &sums)
         }
+        #expect(rows.allSatisfy { sums[Int($0)] == kernel_code_vector_sum(coded.rows[Int($0)], coded.width, Int($0)) })
         return Answer(products: Array(products[..<count]), upper: Array(upper[..<count]), estimates: estimates, errors: errors, best: found)
     }
 

@@ -12,7 +12,7 @@ import TestSupport
 /// 2 … 7, `<|endoftext|>` on axis 6 with 5, and axis 7 counts the context's positions from 1. Feature i reads axis i
 /// less 1 (axis 7: less a half) and has a decoder row of length 2; feature 8 never fires;
 /// feature 9 always fires, writes nothing, and so keeps its activation as it is.
-private struct Planted {
+struct Planted {
     static let contextLength = 8, features = 10
     var topic: String
     var text: String

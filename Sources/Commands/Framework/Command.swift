@@ -16,18 +16,21 @@ struct Declaration: Sendable {
     /// Paragraphs, separated by empty lines; single line breaks are free, the text is wrapped again.
     let discussion: String
     /// In the order in which help lists them; arguments are filled in this order.
-    let parameters: [any Parameter]
+    ///
+    /// Made when asked for: of all commands' parameters, a run needs those of one.
+    var parameters: [any Parameter] { makeParameters() }
+    private let makeParameters: @Sendable () -> [any Parameter]
     /// Command lines that work, and what each is for; a test runs them through the parser.
     let examples: [(line: String, purpose: String)]
 
     init(
-        _ name: String, summary: String, discussion: String = "", parameters: [any Parameter] = [],
+        _ name: String, summary: String, discussion: String = "", parameters: @autoclosure @escaping @Sendable () -> [any Parameter] = [],
         examples: [(line: String, purpose: String)]
     ) {
         self.name = name
         self.summary = summary
         self.discussion = discussion
-        self.parameters = parameters
+        makeParameters = parameters
         self.examples = examples
     }
 }

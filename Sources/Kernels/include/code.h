@@ -32,9 +32,9 @@ enum {
 /// high ones, L being the rotated length.
 static inline size_t kernel_code_panel_bytes(size_t width) { return CODE_ROWS / 2 * kernel_rotated(width) + 2 * 4 * CODE_ROWS + 64; }
 
-/// Bytes of a row's low halves: byte i holds coordinate i in its low four bits and coordinate L/2 + i in its high ones; then
-/// a₈, ‖r₈‖ and a checksum, four bytes each.
-static inline size_t kernel_code_row_bytes(size_t width) { return kernel_rotated(width) / 2 + 12; }
+/// Bytes of a row's low halves: byte i holds coordinate i in its low four bits and coordinate L/2 + i in its high ones; then,
+/// four bytes each, a₈, ‖r₈‖, the checksum of the row's vector and that of all this.
+static inline size_t kernel_code_row_bytes(size_t width) { return kernel_rotated(width) / 2 + 16; }
 
 /// Codes `count` ≤ 64 unit rows (count × width): one panel, and the low halves of each row. `first` is the index of the first
 /// row; checksums know it, so that a panel in another's place is found out.
@@ -44,6 +44,9 @@ void kernel_code_rows(const float *rows, size_t count, size_t width, size_t firs
 size_t kernel_code_first_bad_panel(const uint8_t *panels, size_t count, size_t width, size_t first);
 /// The same for the low halves of rows that follow on each other, or (rows not `NULL`) have these indices.
 size_t kernel_code_first_bad_row(const uint8_t *low, size_t count, size_t width, size_t first, const uint32_t *rows);
+
+/// The checksum of a row's vector.
+uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t index);
 
 struct code_query {
     size_t width;
@@ -79,7 +82,7 @@ void kernel_code_shrink(struct code_best *best);
 /// Rows of `n` whose upper bound reaches the threshold: their indices, ascending, to `rows`. Returns how many.
 size_t kernel_code_select(const float *upper, size_t n, float threshold, uint32_t *rows);
 
-/// The fine bound of `count` rows: estimates of ⟨q, x⟩, and how far off they may be. `low` holds the low halves of all rows
+/// The fine bound of `count` rows: estimates of ⟨q, x⟩, and how far off they may be; and their vectors' checksums. `low` holds the low halves of all rows
 /// from row 0 on or, where `is_gathered`, of just these.
 void kernel_code_refine(int level, const struct code_query *query, const uint8_t *low, int is_gathered, const uint32_t *rows, size_t count,
-                        const int32_t *products, float *estimates, float *errors);
+                        const int32_t *products, float *estimates, float *errors, uint32_t *sums);

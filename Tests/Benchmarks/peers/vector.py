@@ -4,6 +4,7 @@
     vector.py exact FOLDER DATA QUERIES       keeps the true neighbours, by float64
     vector.py build FOLDER DATA PEER          makes the peer's form on disk, unless it is there
     vector.py warm FOLDER DATA PEER QUERIES   single queries: median CPU time, recall
+    vector.py batch FOLDER DATA PEER COUNT    the neighbours of COUNT of its own rows at once: CPU time, recall
     vector.py answer FOLDER DATA PEER         opens the stored form, answers for row 777, ends
     vector.py cold FOLDER DATA PEER [COMMAND…]  runs `answer`, or COMMAND, some times: CPU and wall time of the process
     vector.py judge FOLDER DATA               adds the recall of DATA.answers to a line from standard input
@@ -40,6 +41,15 @@ class Numpy:
         best = self.numpy.argpartition(-scores, K)[:K]
         return best[self.numpy.argsort(-scores[best])]
 
+    def batch(self, queries):
+        found = []
+        for first in range(0, len(queries), 512):
+            scores = queries[first:first + 512] @ self.rows.T
+            best = self.numpy.argpartition(-scores, K, axis=1)[:, :K]
+            order = self.numpy.argsort(-self.numpy.take_along_axis(scores, best, 1), axis=1)
+            found.append(self.numpy.take_along_axis(best, order, 1))
+        return self.numpy.concatenate(found)
+
 
 class FaissFlat:
     def __init__(self, stem):
@@ -58,6 +68,9 @@ class FaissFlat:
 
     def query(self, query):
         return self.index.search(query[None], K)[1][0]
+
+    def batch(self, queries):
+        return self.index.search(queries, K)[1]
 
 
 class FaissHNSW(FaissFlat):
@@ -156,8 +169,13 @@ def recall(folder, data, answers):
 def build(folder, data, name):
     peer = PEERS[name][1](f"{folder}/{data}")
     if not os.path.exists(peer.path):
-        start = time.process_time()
+        start, path = time.process_time(), peer.path
+        # An interrupted build leaves nothing that looks like an index.
+        peer.path = path + ".part"
+        if os.path.exists(peer.path):
+            os.remove(peer.path)
         peer.build(array(f"{folder}/{data}.f32"))
+        os.replace(peer.path, path)
         emit(data=data, what=name, job="build", cpu_s=round(time.process_time() - start, 2))
 
 
@@ -174,6 +192,19 @@ def warm(folder, data, name, count):
         spent.append((time.process_time() - start) * 1000)
     emit(data=data, what=name, job="warm", queries=count, k=K, cpu_ms=round(median(spent), 4), recall=recall(folder, data, answers),
          peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 1000000)
+
+
+def batch(folder, data, name, count):
+    queries = array(f"{folder}/{data}.f32", True)[:count].copy()
+    peer = PEERS[name][1](f"{folder}/{data}")
+    peer.open(False)
+    peer.batch(queries[:8])
+    start = time.process_time()
+    answers = peer.batch(queries)
+    spent = time.process_time() - start
+    # A row is its own nearest; the others are held against the same library's single queries.
+    same = sum(len(set(map(int, peer.query(query))) & set(map(int, answer))) for query, answer in zip(queries[:32], answers))
+    emit(data=data, what=name, job=f"batch of {count}", k=K, cpu_s=round(spent, 3), recall=round(same / K / len(queries[:32]), 4))
 
 
 def answer(folder, data, name):
@@ -218,6 +249,8 @@ def main(command, folder=None, data=None, *rest):
         exact(folder, data, int(rest[0]))
     elif command == "warm":
         warm(folder, data, rest[0], int(rest[1]))
+    elif command == "batch":
+        batch(folder, data, rest[0], int(rest[1]))
     elif command == "cold":
         cold(folder, data, rest[0], list(rest[1:]))
     else:
