@@ -14,7 +14,7 @@ final class DecoderRows {
 
     /// - Parameter haveSums: whether every row that is asked for comes with its checksum; there is then a shorter way to it.
     init(of dictionary: FeatureDictionary, in catalogue: Catalogue, haveSums: Bool = false) throws {
-        guard (1...1 << 28).contains(dictionary.width) else { throw catalogue.damagedVectors(dictionary) }
+        guard (1...1 << 28).contains(dictionary.width), dictionary.features <= featuresMaximum else { throw catalogue.damagedVectors(dictionary) }
         (self.dictionary, self.catalogue) = (dictionary, catalogue)
         file = haveSums ? FileBlobs(column: 4, of: "decoder_block", on: catalogue.connection) : nil
         row = UnsafeMutableRawPointer.allocate(byteCount: max(64, 4 * dictionary.width), alignment: 64).bindMemory(to: Float.self, capacity: dictionary.width)
