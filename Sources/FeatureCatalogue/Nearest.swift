@@ -176,14 +176,19 @@ extension Catalogue {
         var best = BestNeighbours(wanted.k)
         for (feature, sum) in features {
             try rows.withRow(Int(feature), sum: sum) { row in
-                let cosine = Float(kernel_dot_exact(unit, row, unit.count))
-                if cosine == 0, kernel_dot_exact(row, row, unit.count) == 0 { return }
-                best.add(Neighbour(feature: Int(feature), cosine: cosine))
+                if let cosine = try cosine(unit, row, of: rows.dictionary) { best.add(Neighbour(feature: Int(feature), cosine: cosine)) }
             }
         }
         cost.reranked += features.count
         cost.bytesTouched += 4 * unit.count * features.count
         return best.sorted()
+    }
+
+    /// `nil` for a row of zeros.
+    private func cosine(_ unit: [Float], _ row: UnsafePointer<Float>, of dictionary: FeatureDictionary) throws -> Float? {
+        let cosine = Float(kernel_dot_exact(unit, row, unit.count))
+        guard cosine.isFinite else { throw damagedVectors(dictionary) }
+        return cosine == 0 && kernel_dot_exact(row, row, unit.count) == 0 ? nil : cosine
     }
 
     /// Multiplies every vector.
@@ -195,9 +200,7 @@ extension Catalogue {
                 if index == wanted.excluding || wanted.subset.map({ !$0.contains(index) }) ?? false { continue }
                 cost.reranked += 1
                 cost.bytesTouched += 4 * dictionary.width
-                let cosine = Float(kernel_dot_exact(unit, row, dictionary.width))
-                if cosine == 0, kernel_dot_exact(row, row, dictionary.width) == 0 { continue }
-                best.add(Neighbour(feature: index, cosine: cosine))
+                if let cosine = try cosine(unit, row, of: dictionary) { best.add(Neighbour(feature: index, cosine: cosine)) }
             }
         }
         return best.sorted()

@@ -128,6 +128,19 @@ struct CodeKernelTests {
         }
     }
 
+    /// The catalogue holds unit rows; a damaged one may not, and must not hide behind a bound that takes them for granted.
+    @Test(arguments: [64, 512], [0.5, 1.01, 3, 1e6, 1e18, .infinity, .nan] as [Float]) func `rows that are not unit are bounded, too`(width: Int, length: Float) {
+        let rows = random(64, width: width, seed: 21).map { $0.map { $0 * length } }, coded = Coded(rows)
+        for query in random(8, width: width, seed: 22) + random(64, width: width, seed: 21).prefix(8) {
+            let answer = ask(coded, query, level: kernel_code_best_level())
+            #expect(answer == ask(coded, query, level: 0))
+            for row in rows.indices {
+                let truth = dot(query, rows[row])
+                #expect(truth.isFinite ? truth <= Double(answer.upper[row]) : answer.upper[row] == .infinity)
+            }
+        }
+    }
+
     /// A row whose rest is the same in every coordinate but for its sign, and the query of just those signs: no step of
     /// Cauchy and Schwarz's loses anything, and the query's code is exact. A bound 1 % tighter would be wrong here.
     @Test func `the coarse bound is attained, and holds`() {
