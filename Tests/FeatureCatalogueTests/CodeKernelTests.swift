@@ -1,7 +1,7 @@
 import Kernels
 import Testing
 
-/// Codes of unit rows and what the kernels make of them, beside a plain twin that reads the bytes as code.h describes them.
+/// Codes of unit rows and what the kernels make of them, beside a plain twin that reads the bytes as vector_code.h describes them.
 struct CodeKernelTests {
     /// Rows, their codes, and the codes read back.
     private struct Coded {

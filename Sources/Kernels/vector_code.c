@@ -1,9 +1,9 @@
-#include "code.h"
+#include "vector_code.h"
 #include "kernel.h"
 #include <math.h>
 #include <string.h>
 
-// Making codes: see code.h for what they mean.
+// Making codes: see vector_code.h for what they mean.
 
 /// Sums and sums of sums of 64-bit words in eight lanes: some bytes a cycle, and any accident changes it but for one in 2⁶⁴.
 KERNEL static uint64_t checksum(const uint8_t *data, size_t bytes, uint64_t seed) {
