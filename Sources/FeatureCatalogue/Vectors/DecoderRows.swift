@@ -36,7 +36,10 @@ final class DecoderRows {
         let block = starts.partitioningIndex { $0 > index } - 1, end = block + 1 < starts.count ? starts[block + 1] : dictionary.features
         guard block >= 0, index < end else { throw catalogue.damagedVectors(dictionary) }
         let bytes = UnsafeMutableRawBufferPointer(start: row, count: 4 * dictionary.width), offset = 4 * dictionary.width * (index - starts[block])
-        if let file, let sum, file.read(into: bytes, at: offset, row: places[block]), kernel_code_vector_sum(row, dictionary.width, index) == sum { return try body(row) }
+        if let file, let sum {
+            func isRead() -> Bool { file.read(into: bytes, at: offset, row: places[block]) && kernel_code_vector_sum(row, dictionary.width, index) == sum }
+            if isRead() || file.follow(row: places[block]) && isRead() { return try body(row) }
+        }
         if opened != block {
             opened = -1
             if let blob { try blob.move(toRow: places[block]) } else { blob = try Blob("vectors", of: "decoder_block", row: places[block], on: catalogue.connection) }

@@ -98,7 +98,8 @@ extension Catalogue {
         }
     }
 
-    private func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
+    /// Its codes; made once and kept.
+    func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
         if let known = vectorIndexes.first(where: { $0.dictionary == dictionary.id }) { return known.index }
         let index = try VectorIndex(of: dictionary, in: self)
         // Codes held in memory are half a byte to a byte a number: not those of every dictionary ever asked.
@@ -164,7 +165,7 @@ extension Catalogue {
     /// `nil` for a row of zeros.
     private func cosine(_ unit: [Float], _ row: UnsafePointer<Float>, of dictionary: FeatureDictionary) throws -> Float? {
         let cosine = Float(kernel_dot_exact(unit, row, unit.count))
-        guard cosine.isFinite else { throw damagedVectors(dictionary) }
+        guard abs(cosine) <= 1.0002 else { throw damagedVectors(dictionary) } // of unit rows; a NaN is none
         return cosine == 0 && kernel_dot_exact(row, row, unit.count) == 0 ? nil : cosine
     }
 

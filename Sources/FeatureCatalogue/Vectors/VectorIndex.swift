@@ -70,7 +70,8 @@ final class VectorIndex {
                 guard isWanted(row / CodeLayout.panelRows..<row / CodeLayout.panelRows + count) else { continue }
                 let bytes = UnsafeMutableRawBufferPointer(start: buffer.base, count: count * layout.panelBytes), offset = start * layout.panelBytes
                 func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, row) == count }
-                if !(file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) || !isSound() {
+                func isRead() -> Bool { (file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) && isSound() }
+                if !isRead(), !(follow(.high, block) && isRead()) {
                     if blob == nil { blob = try open(.high, block) }
                     try blob!.read(into: bytes, at: offset)
                     guard isSound() else { throw Damage() }
@@ -85,7 +86,13 @@ final class VectorIndex {
         if let held = held[CodePlane.low.rawValue] { return try body(held.base, false) }
         let gathered = Storage<UInt8>(max(1, rows.count) * layout.rowBytes)
         func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, 0, rows.baseAddress) == rows.count }
-        if let file, gather(rows, gathered, { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) }), isSound() { return try body(gathered.base, true) }
+        func isRead() -> Bool {
+            guard let file else { return false }
+            return gather(rows, gathered) { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) } && isSound()
+        }
+        if isRead() { return try body(gathered.base, true) }
+        let followed = Set(rows.map { Int($0) / layout.rowsPerBlock }).filter { follow(.low, $0) }
+        if !followed.isEmpty, isRead() { return try body(gathered.base, true) }
         var blob: Blob?, opened = -1
         _ = try gather(rows, gathered) { bytes, offset, block in
             if opened != block {
@@ -97,6 +104,15 @@ final class VectorIndex {
         }
         guard isSound() else { throw Damage() }
         return try body(gathered.base, true)
+    }
+
+    /// The checksum of the vector that a row's code was made of.
+    func vectorSum(of row: Int) throws -> UInt32 {
+        try [UInt32(row)].withUnsafeBufferPointer { rows in
+            try withLowHalves(of: rows) { low, isGathered in
+                UnsafeRawPointer(low + (isGathered ? 0 : row * layout.rowBytes)).loadUnaligned(fromByteOffset: layout.rowBytes - 8, as: UInt32.self)
+            }
+        }
     }
 
     /// Reads the low halves of some rows (ascending) by their places in blocks, until some cannot be. Rows that lie near one another
@@ -117,6 +133,8 @@ final class VectorIndex {
     }
 
     private static let stretchBytes = 1 << 16
+
+    private func follow(_ plane: CodePlane, _ block: Int) -> Bool { file?.follow(row: places[plane.rawValue][block]) ?? false }
 
     private func open(_ plane: CodePlane, _ block: Int) throws -> Blob {
         let blob = try Blob("codes", of: "code_block", row: places[plane.rawValue][block], on: connection)
