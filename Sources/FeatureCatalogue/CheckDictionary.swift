@@ -1,9 +1,10 @@
 import Diagnostics
 import Formats
+import Kernels
 import SQLite
 
 /// How far from 1 the length of a stored decoder row may be: float32 rounding over many dimensions.
-let unitTolerance = 1e-4
+let unitTolerance = CODE_UNIT
 
 extension Examination {
     func examineDictionaries() {
@@ -12,7 +13,7 @@ extension Examination {
             let dictionaries = try catalogue.dictionaries()
             counted("dictionaries", dictionaries.count)
             for dictionary in dictionaries {
-                guard hasSoundShape(dictionary) else {
+                guard dictionary.hasSoundShape else {
                     damage("shape of a dictionary", at: dictionary.name.description, found: "\(dictionary.features) features of width \(dictionary.width)", expected: "1 to \(featuresMaximum) features and a width of 1 or more")
                     continue
                 }
@@ -22,10 +23,6 @@ extension Examination {
                 part("logits of a feature") { try examineLogits(of: dictionary) }
             }
         }
-    }
-
-    func hasSoundShape(_ dictionary: FeatureDictionary) -> Bool {
-        (0...featuresMaximum).contains(dictionary.features) && (1...1 << 28).contains(dictionary.width) && (0..<1 << 31).contains(dictionary.id)
     }
 
     func name(_ feature: Int, _ dictionary: FeatureDictionary) -> String { "\(dictionary.name)/\(feature)" }

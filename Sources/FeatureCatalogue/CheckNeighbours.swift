@@ -14,7 +14,7 @@ extension Examination {
                 known.insert(graph.id)
                 counted("neighbour graphs", 1)
                 // A dictionary that is missing has been found among the references.
-                guard let dictionary = try catalogue.dictionary(id: graph.dictionary), let target = try catalogue.dictionary(id: graph.target), hasSoundShape(dictionary), hasSoundShape(target) else { continue }
+                guard let dictionary = try catalogue.dictionary(id: graph.dictionary), let target = try catalogue.dictionary(id: graph.target), dictionary.hasSoundShape, target.hasSoundShape else { continue }
                 let place = "\(dictionary.name) among \(target.name)"
                 do { try catalogue.demandSameSpace(dictionary, target) } catch {
                     damage("space of a neighbour graph", at: place, found: "\(dictionary.hook) and \(target.hook)", expected: "one model and hook point")

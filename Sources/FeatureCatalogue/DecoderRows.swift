@@ -14,7 +14,7 @@ final class DecoderRows {
 
     /// - Parameter haveSums: whether every row that is asked for comes with its checksum; there is then a shorter way to it.
     init(of dictionary: FeatureDictionary, in catalogue: Catalogue, haveSums: Bool = false) throws {
-        guard (1...1 << 28).contains(dictionary.width), dictionary.features <= featuresMaximum else { throw catalogue.damagedVectors(dictionary) }
+        guard dictionary.hasSoundShape else { throw catalogue.damagedVectors(dictionary) }
         (self.dictionary, self.catalogue) = (dictionary, catalogue)
         file = haveSums ? FileBlobs(column: 4, of: "decoder_block", on: catalogue.connection) : nil
         row = UnsafeMutableRawPointer.allocate(byteCount: max(64, 4 * dictionary.width), alignment: 64).bindMemory(to: Float.self, capacity: dictionary.width)
@@ -36,7 +36,7 @@ final class DecoderRows {
         let block = starts.partitioningIndex { $0 > index } - 1, end = block + 1 < starts.count ? starts[block + 1] : dictionary.features
         guard block >= 0, index < end else { throw catalogue.damagedVectors(dictionary) }
         let bytes = UnsafeMutableRawBufferPointer(start: row, count: 4 * dictionary.width), offset = 4 * dictionary.width * (index - starts[block])
-        if let file, let sum, file.read(into: bytes, at: offset, row: places[block]), kernel_code_vector_sum(row, dictionary.width, index) == sum { return try body(row) }
+        if let file, let sum, file.read(into: bytes, at: offset, row: places[block]), kernel_code_vector_sum(row, dictionary.width, dictionary.featureID(index)) == sum { return try body(row) }
         if opened != block {
             opened = -1
             if let blob { try blob.move(toRow: places[block]) } else { blob = try Blob("vectors", of: "decoder_block", row: places[block], on: catalogue.connection) }
@@ -44,7 +44,7 @@ final class DecoderRows {
             opened = block
         }
         try blob!.read(into: bytes, at: offset)
-        if let sum, kernel_code_vector_sum(row, dictionary.width, index) != sum { throw catalogue.damagedVectors(dictionary) }
+        if let sum, kernel_code_vector_sum(row, dictionary.width, dictionary.featureID(index)) != sum { throw catalogue.damagedVectors(dictionary) }
         return try body(row)
     }
 }

@@ -17,6 +17,9 @@ public struct FeatureDictionary: Sendable, Equatable {
 
     /// The key of one feature in every table: dictionary id · 2³² + index.
     public func featureID(_ index: Int) -> Int { id << 32 + index }
+
+    /// Whether its numbers can be those of a dictionary. A stranger's file may say anything; sizes are multiplied and ranges made of them.
+    var hasSoundShape: Bool { (0...featuresMaximum).contains(features) && (1...1 << 28).contains(width) && (0..<1 << 31).contains(id) }
 }
 
 extension Catalogue {
@@ -26,9 +29,12 @@ extension Catalogue {
         try dictionaries("WHERE name = ?", .text(name.description)).first
     }
 
-    /// - Throws: when there is none; the hint lists those there are.
+    /// - Throws: when there is none, the hint lists those there are; and when its numbers are damaged.
     public func dictionary(named name: DictionaryName) throws -> FeatureDictionary {
-        if let found = try dictionaryIfAny(named: name) { return found }
+        if let found = try dictionaryIfAny(named: name) {
+            try demandSoundShape(found)
+            return found
+        }
         let known = try dictionaries().map(\.name.description)
         throw MonosemeError("no dictionary \"\(name)\" in \(quoted(path, limit: 400))",
                             hint: known.isEmpty ? "the catalogue is empty: fill it with monoseme ingest" : "there \(known.count == 1 ? "is" : "are") \(known.prefix(20).joined(separator: ", "))")
@@ -56,6 +62,12 @@ extension Catalogue {
     func demand(_ name: FeatureName, in dictionary: FeatureDictionary) throws {
         guard name.index < dictionary.features else {
             throw MonosemeError("there is no feature \"\(name)\": \(dictionary.name) has \(dictionary.features) features", hint: "feature indices run from 0 to \(dictionary.features - 1)")
+        }
+    }
+
+    public func demandSoundShape(_ dictionary: FeatureDictionary) throws {
+        guard dictionary.hasSoundShape else {
+            throw MonosemeError("\(dictionary.name) is damaged: it says it has \(dictionary.features) features of \(dictionary.width) numbers", hint: "monoseme check lists all damage")
         }
     }
 

@@ -28,16 +28,20 @@ public struct SearchCost: Sendable, Equatable {
 
 /// Some features of a dictionary, by index.
 public struct FeatureSubset: Sendable, Equatable {
+    private let features: Int
     /// A bit for each feature.
     private(set) var words: [UInt64]
     /// How many there are.
     public private(set) var count = 0
 
     /// - Parameter features: how many the dictionary has; an index of that or more is never in the subset.
-    public init(of features: Int) { words = [UInt64](repeating: 0, count: (features + 63) / 64) }
+    public init(of features: Int) {
+        self.features = features
+        words = [UInt64](repeating: 0, count: (features + 63) / 64)
+    }
 
     public mutating func insert(_ index: Int) {
-        guard index >= 0, index / 64 < words.count else { return }
+        guard (0..<features).contains(index) else { return }
         let bit: UInt64 = 1 << UInt64(index % 64)
         if words[index / 64] & bit == 0 { count += 1 }
         words[index / 64] |= bit
@@ -48,7 +52,7 @@ public struct FeatureSubset: Sendable, Equatable {
         words.indices.flatMap { word in (0..<64).compactMap { words[word] >> UInt64($0) & 1 == 1 ? 64 * word + $0 : nil } }
     }
 
-    public func contains(_ index: Int) -> Bool { index >= 0 && index / 64 < words.count && words[index / 64] >> UInt64(index % 64) & 1 == 1 }
+    public func contains(_ index: Int) -> Bool { (0..<features).contains(index) && words[index / 64] >> UInt64(index % 64) & 1 == 1 }
 }
 
 extension Catalogue {
@@ -70,11 +74,12 @@ extension Catalogue {
     /// machine and by every way. The codes (`VectorIndex`) rule out what cannot be among the k; where there are none, or they
     /// are damaged, or would rule out little, every row is multiplied.
     public func nearest(to query: [Float], in dictionary: FeatureDictionary, k: Int, excluding: Int?, among subset: FeatureSubset?, cost: inout SearchCost) throws -> [Neighbour] {
+        try demandSoundShape(dictionary)
         let unit = try unit(query, for: dictionary)
         let wanted = Wanted(k: min(k, dictionary.features), excluding: excluding, subset: subset)
         guard wanted.k > 0 else { return [] }
         if let subset, subset.count <= max(4 * k.clamped(to: 0...dictionary.features), 256) {
-            return try rank(subset.indices.filter { $0 != excluding && $0 < dictionary.features }.map { (UInt32($0), nil) }, DecoderRows(of: dictionary, in: self), unit, wanted, &cost)
+            return try rank(subset.indices.filter { $0 != excluding }.map { (UInt32($0), nil) }, DecoderRows(of: dictionary, in: self), dictionary, unit, wanted, &cost)
         }
         if wanted.k <= dictionary.features / 8, let found = try searchCodes(unit, dictionary, wanted, &cost) { return found }
         return try scan(unit, dictionary, wanted, &cost)
@@ -157,7 +162,7 @@ extension Catalogue {
             let fine = try seeds.withUnsafeBufferPointer { try FineBounds($0, index, level, query, products, &cost) }
             let strongest = seeds.indices.sorted { fine.estimates.base[$0] > fine.estimates.base[$1] }.prefix(wanted.k)
             var own = SearchCost() // they are candidates, too, and counted there
-            let ranked = try rank(strongest.map { (seeds[$0], fine.sums.base[$0]) }, index.rows, unit, wanted, &own)
+            let ranked = try rank(strongest.map { (seeds[$0], fine.sums.base[$0]) }, index.rows, dictionary, unit, wanted, &own)
             // Rounding a cosine to single precision moves it by less.
             threshold = ranked[wanted.k - 1].cosine - 1e-7
         }
@@ -167,23 +172,29 @@ extension Catalogue {
         cost.candidates += count
         let fine = try FineBounds(.init(start: candidates, count: count), index, level, query, products, &cost)
         let left = (0..<count).compactMap { fine.estimates.base[$0] + fine.errors.base[$0] >= threshold ? (candidates[$0], fine.sums.base[$0]) : nil }
-        return try rank(left, index.rows, unit, wanted, &cost)
+        return try rank(left, index.rows, dictionary, unit, wanted, &cost)
     }
 
     /// Multiplies the vectors of some features and ranks them. Each comes with the checksum of the vector that was coded, where
     /// there is one.
-    private func rank(_ features: [(feature: UInt32, sum: UInt32?)], _ rows: DecoderRows, _ unit: [Float], _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
+    private func rank(_ features: [(feature: UInt32, sum: UInt32?)], _ rows: DecoderRows, _ dictionary: FeatureDictionary, _ unit: [Float], _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
         var best = BestNeighbours(wanted.k)
         for (feature, sum) in features {
             try rows.withRow(Int(feature), sum: sum) { row in
-                let cosine = Float(kernel_dot_exact(unit, row, unit.count))
-                if cosine == 0, kernel_dot_exact(row, row, unit.count) == 0 { return }
-                best.add(Neighbour(feature: Int(feature), cosine: cosine))
+                if let cosine = try cosine(unit, row, dictionary) { best.add(Neighbour(feature: Int(feature), cosine: cosine)) }
             }
         }
         cost.reranked += features.count
         cost.bytesTouched += 4 * unit.count * features.count
         return best.sorted()
+    }
+
+    /// `nil` for a row of zeros.
+    private func cosine(_ unit: [Float], _ row: UnsafePointer<Float>, _ dictionary: FeatureDictionary) throws -> Float? {
+        let cosine = Float(kernel_dot_exact(unit, row, unit.count))
+        // A row that is not of length 1, or holds a NaN.
+        guard abs(cosine) <= 1 + Float(unitTolerance) else { throw damagedVectors(dictionary) }
+        return cosine == 0 && kernel_dot_exact(row, row, unit.count) == 0 ? nil : cosine
     }
 
     /// Multiplies every vector.
@@ -195,9 +206,7 @@ extension Catalogue {
                 if index == wanted.excluding || wanted.subset.map({ !$0.contains(index) }) ?? false { continue }
                 cost.reranked += 1
                 cost.bytesTouched += 4 * dictionary.width
-                let cosine = Float(kernel_dot_exact(unit, row, dictionary.width))
-                if cosine == 0, kernel_dot_exact(row, row, dictionary.width) == 0 { continue }
-                best.add(Neighbour(feature: index, cosine: cosine))
+                if let cosine = try cosine(unit, row, dictionary) { best.add(Neighbour(feature: index, cosine: cosine)) }
             }
         }
         return best.sorted()

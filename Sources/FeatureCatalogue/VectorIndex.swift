@@ -15,6 +15,8 @@ final class VectorIndex {
     /// The vectors that were coded.
     let rows: DecoderRows
     private let connection: Connection
+    /// The number of row 0 in checksums.
+    private let firstID: Int
     /// Rows of `code_block`, by plane and block.
     private let places: [[Int]]
     private let file: FileBlobs?
@@ -30,7 +32,7 @@ final class VectorIndex {
     init(of dictionary: FeatureDictionary, in catalogue: Catalogue) throws {
         guard let layout = CodeLayout(dictionary) else { throw Damage() }
         self.layout = layout
-        connection = catalogue.connection
+        (connection, firstID) = (catalogue.connection, dictionary.featureID(0))
         rows = try DecoderRows(of: dictionary, in: catalogue, haveSums: true)
         panelsPerRead = max(1, (1 << 18) / layout.panelBytes)
         var places: [[Int]] = [[], []]
@@ -69,7 +71,7 @@ final class VectorIndex {
                 let count = min(panelsPerRead, panels - start), row = first + start * CodeLayout.panelRows
                 guard isWanted(row / CodeLayout.panelRows..<row / CodeLayout.panelRows + count) else { continue }
                 let bytes = UnsafeMutableRawBufferPointer(start: buffer.base, count: count * layout.panelBytes), offset = start * layout.panelBytes
-                func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, row) == count }
+                func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, firstID + row) == count }
                 if !(file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) || !isSound() {
                     if blob == nil { blob = try open(.high, block) }
                     try blob!.read(into: bytes, at: offset)
@@ -84,7 +86,7 @@ final class VectorIndex {
     func withLowHalves<Result>(of rows: UnsafeBufferPointer<UInt32>, _ body: (_ base: UnsafePointer<UInt8>, _ isGathered: Bool) throws -> Result) throws -> Result {
         if let held = held[CodePlane.low.rawValue] { return try body(held.base, false) }
         let gathered = Storage<UInt8>(max(1, rows.count) * layout.rowBytes)
-        func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, 0, rows.baseAddress) == rows.count }
+        func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, firstID, rows.baseAddress) == rows.count }
         if let file, gather(rows, gathered, { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) }), isSound() { return try body(gathered.base, true) }
         var blob: Blob?, opened = -1
         _ = try gather(rows, gathered) { bytes, offset, block in
@@ -123,8 +125,8 @@ final class VectorIndex {
             offset += bytes
         }
         let bad = switch plane {
-        case .high: kernel_code_first_bad_panel(all.base, layout.panels, layout.width, 0) < layout.panels
-        case .low: kernel_code_first_bad_row(all.base, layout.features, layout.width, 0, nil) < layout.features
+        case .high: kernel_code_first_bad_panel(all.base, layout.panels, layout.width, firstID) < layout.panels
+        case .low: kernel_code_first_bad_row(all.base, layout.features, layout.width, firstID, nil) < layout.features
         }
         if bad { throw Damage() }
         return all

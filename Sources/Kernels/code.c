@@ -75,7 +75,8 @@ static struct fit code_row(const float *y, size_t n, uint8_t *u, uint8_t *trial)
     for (size_t i = 0; i < n; i++) squares += (double)y[i] * y[i], greatest = fmaxf(greatest, fabsf(y[i]));
     struct fit best = {0, -1, 0, -1};
     memset(u, 0, n);
-    if (greatest == 0) return best;
+    if (squares == 0) return best;
+    if (!(fabs(sqrt(squares) - 1) <= CODE_UNIT)) return (struct fit){0, INFINITY, 0, INFINITY}; // NaNs, too
     const float deviations[] = {2.6f, 2.8f, 3.0f, 3.2f, 3.5f};
     float deviation = (float)sqrt(squares / (double)n), whole = greatest / 127.5f, cost = INFINITY;
     for (int i = 0; i < 6; i++) {
@@ -89,7 +90,7 @@ static struct fit code_row(const float *y, size_t n, uint8_t *u, uint8_t *trial)
     return best;
 }
 
-uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t index) { return (uint32_t)checksum((const uint8_t *)row, 4 * width, index); }
+uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t number) { return (uint32_t)checksum((const uint8_t *)row, 4 * width, number); }
 
 void kernel_code_rows(const float *rows, size_t count, size_t width, size_t first, uint8_t *panel, uint8_t *low) {
     size_t n = kernel_rotated(width), half = n / 2, bytes = kernel_code_panel_bytes(width), row_bytes = kernel_code_row_bytes(width);
@@ -128,7 +129,7 @@ size_t kernel_code_first_bad_panel(const uint8_t *panels, size_t count, size_t w
 size_t kernel_code_first_bad_row(const uint8_t *low, size_t count, size_t width, size_t first, const uint32_t *rows) {
     size_t bytes = kernel_code_row_bytes(width);
     for (size_t i = 0; i < count; i++, low += bytes) {
-        uint32_t sum = (uint32_t)checksum(low, bytes - 4, rows ? rows[i] : first + i);
+        uint32_t sum = (uint32_t)checksum(low, bytes - 4, first + (rows ? rows[i] : i));
         if (memcmp(low + bytes - 4, &sum, 4)) return i;
     }
     return count;
@@ -155,5 +156,5 @@ KERNEL void kernel_code_query(const float *query, size_t width, int8_t *codes, s
         length += hat * hat, rest += d * d;
     }
     *out = (struct code_query){.width = width, .codes = codes, .sum = sum, .half_step = step / 2,
-                               .length = up(sqrt(length) * (1 + 1e-9)), .error = up(sqrt(rest) * (1 + 1e-9) * (1 + 1e-6) + CODE_SLACK)};
+                               .length = up(sqrt(length) * (1 + 1e-9)), .error = up(sqrt(rest) * (1 + 1e-9) * (1 + 1.1 * CODE_UNIT) + CODE_SLACK)};
 }
