@@ -37,7 +37,7 @@ extension Catalogue {
     /// - Returns: `nil` where no graph answers it: there is none, it has not come to this feature, its k is smaller, or what it
     ///   holds cannot be an answer. A feature whose decoder row is zero has no neighbours.
     public func storedNeighbours(of index: Int, in dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int) throws -> [Neighbour]? {
-        guard (0..<dictionary.features).contains(index), let graph = try neighbourGraph(of: dictionary, among: target), index < graph.featuresDone else { return nil }
+        guard dictionary.hasSoundShape, target.hasSoundShape, (0..<dictionary.features).contains(index), let graph = try neighbourGraph(of: dictionary, among: target), index < graph.featuresDone else { return nil }
         // A list shorter than its graph's k holds all there are.
         guard k <= graph.k || graph.neighbours < graph.k else { return nil }
         let expected = min(max(0, k), graph.neighbours)
@@ -84,7 +84,7 @@ extension Catalogue {
     public func unitRows(of dictionary: FeatureDictionary) throws -> Matrix {
         // Blocks are looked at before room is made for what the dictionary's own numbers may exaggerate.
         let bytes = try connection.integer("SELECT sum(length(vectors)) FROM decoder_block WHERE dictionary_id = ?", .init(dictionary.id)) ?? 0
-        guard (1...1 << 28).contains(dictionary.width), (0...featuresMaximum).contains(dictionary.features), bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
+        guard dictionary.hasSoundShape, bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
         let matrix = Matrix(uninitializedRows: dictionary.features, columns: dictionary.width)
         try forEachDecoderBlock(of: dictionary) { first, block in
             (matrix.base + first * dictionary.width).update(from: block.baseAddress!, count: block.count)
