@@ -1,10 +1,9 @@
 import Diagnostics
 import Formats
-import Kernels
 import SQLite
 
 /// How far from 1 the length of a stored decoder row may be: float32 rounding over many dimensions.
-let unitTolerance = CODE_UNIT
+let unitTolerance = 1e-4
 
 extension Examination {
     func examineDictionaries() {

@@ -26,35 +26,6 @@ public struct SearchCost: Sendable, Equatable {
     public init() {}
 }
 
-/// Some features of a dictionary, by index.
-public struct FeatureSubset: Sendable, Equatable {
-    private let features: Int
-    /// A bit for each feature.
-    private(set) var words: [UInt64]
-    /// How many there are.
-    public private(set) var count = 0
-
-    /// - Parameter features: how many the dictionary has; an index of that or more is never in the subset.
-    public init(of features: Int) {
-        self.features = features
-        words = [UInt64](repeating: 0, count: (features + 63) / 64)
-    }
-
-    public mutating func insert(_ index: Int) {
-        guard (0..<features).contains(index) else { return }
-        let bit: UInt64 = 1 << UInt64(index % 64)
-        if words[index / 64] & bit == 0 { count += 1 }
-        words[index / 64] |= bit
-    }
-
-    /// In ascending order.
-    public var indices: [Int] {
-        words.indices.flatMap { word in (0..<64).compactMap { words[word] >> UInt64($0) & 1 == 1 ? 64 * word + $0 : nil } }
-    }
-
-    public func contains(_ index: Int) -> Bool { (0..<features).contains(index) && words[index / 64] >> UInt64(index % 64) & 1 == 1 }
-}
-
 extension Catalogue {
     /// The `k` features of `dictionary` whose decoder vectors point most nearly along `query`: exact, ties to the lower index.
     ///
@@ -79,7 +50,7 @@ extension Catalogue {
         let wanted = Wanted(k: min(k, dictionary.features), excluding: excluding, subset: subset)
         guard wanted.k > 0 else { return [] }
         if let subset, subset.count <= max(4 * k.clamped(to: 0...dictionary.features), 256) {
-            return try rank(subset.indices.filter { $0 != excluding }.map { (UInt32($0), nil) }, DecoderRows(of: dictionary, in: self), dictionary, unit, wanted, &cost)
+            return try rank(subset.indices.filter { $0 != excluding }.map { (UInt32($0), nil) }, DecoderRows(of: dictionary, in: self), unit, wanted, &cost)
         }
         if wanted.k <= dictionary.features / 8, let found = try searchCodes(unit, dictionary, wanted, &cost) { return found }
         return try scan(unit, dictionary, wanted, &cost)
@@ -94,7 +65,9 @@ extension Catalogue {
         /// Whether a feature may be found, a bit each, by panels of 64; `nil` where all may.
         func allowed(of features: Int) -> [UInt64]? {
             guard excluding != nil || subset != nil else { return nil }
-            var words = subset?.words ?? [UInt64](repeating: .max, count: (features + 63) / 64)
+            let panels = (features + 63) / 64
+            var words = subset.map { Array($0.words.prefix(panels)) } ?? [UInt64](repeating: .max, count: panels)
+            words += repeatElement(0, count: panels - words.count)
             if let excluding, words.indices.contains(excluding / 64) { words[excluding / 64] &= ~(1 << UInt64(excluding % 64)) }
             return words
         }
@@ -162,7 +135,7 @@ extension Catalogue {
             let fine = try seeds.withUnsafeBufferPointer { try FineBounds($0, index, level, query, products, &cost) }
             let strongest = seeds.indices.sorted { fine.estimates.base[$0] > fine.estimates.base[$1] }.prefix(wanted.k)
             var own = SearchCost() // they are candidates, too, and counted there
-            let ranked = try rank(strongest.map { (seeds[$0], fine.sums.base[$0]) }, index.rows, dictionary, unit, wanted, &own)
+            let ranked = try rank(strongest.map { (seeds[$0], fine.sums.base[$0]) }, index.rows, unit, wanted, &own)
             // Rounding a cosine to single precision moves it by less.
             threshold = ranked[wanted.k - 1].cosine - 1e-7
         }
@@ -172,16 +145,16 @@ extension Catalogue {
         cost.candidates += count
         let fine = try FineBounds(.init(start: candidates, count: count), index, level, query, products, &cost)
         let left = (0..<count).compactMap { fine.estimates.base[$0] + fine.errors.base[$0] >= threshold ? (candidates[$0], fine.sums.base[$0]) : nil }
-        return try rank(left, index.rows, dictionary, unit, wanted, &cost)
+        return try rank(left, index.rows, unit, wanted, &cost)
     }
 
     /// Multiplies the vectors of some features and ranks them. Each comes with the checksum of the vector that was coded, where
     /// there is one.
-    private func rank(_ features: [(feature: UInt32, sum: UInt32?)], _ rows: DecoderRows, _ dictionary: FeatureDictionary, _ unit: [Float], _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
+    private func rank(_ features: [(feature: UInt32, sum: UInt32?)], _ rows: DecoderRows, _ unit: [Float], _ wanted: Wanted, _ cost: inout SearchCost) throws -> [Neighbour] {
         var best = BestNeighbours(wanted.k)
         for (feature, sum) in features {
             try rows.withRow(Int(feature), sum: sum) { row in
-                if let cosine = try cosine(unit, row, dictionary) { best.add(Neighbour(feature: Int(feature), cosine: cosine)) }
+                if let cosine = try cosine(unit, row, of: rows.dictionary) { best.add(Neighbour(feature: Int(feature), cosine: cosine)) }
             }
         }
         cost.reranked += features.count
@@ -190,7 +163,7 @@ extension Catalogue {
     }
 
     /// `nil` for a row of zeros.
-    private func cosine(_ unit: [Float], _ row: UnsafePointer<Float>, _ dictionary: FeatureDictionary) throws -> Float? {
+    private func cosine(_ unit: [Float], _ row: UnsafePointer<Float>, of dictionary: FeatureDictionary) throws -> Float? {
         let cosine = Float(kernel_dot_exact(unit, row, unit.count))
         // A row that is not of length 1, or holds a NaN.
         guard abs(cosine) <= 1 + Float(unitTolerance) else { throw damagedVectors(dictionary) }
@@ -206,7 +179,7 @@ extension Catalogue {
                 if index == wanted.excluding || wanted.subset.map({ !$0.contains(index) }) ?? false { continue }
                 cost.reranked += 1
                 cost.bytesTouched += 4 * dictionary.width
-                if let cosine = try cosine(unit, row, dictionary) { best.add(Neighbour(feature: index, cosine: cosine)) }
+                if let cosine = try cosine(unit, row, of: dictionary) { best.add(Neighbour(feature: index, cosine: cosine)) }
             }
         }
         return best.sorted()

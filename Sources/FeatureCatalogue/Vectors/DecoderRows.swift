@@ -3,7 +3,7 @@ import SQLite
 
 /// The unit decoder rows of a dictionary, one at a time, without what lies around them.
 final class DecoderRows {
-    private let dictionary: FeatureDictionary
+    let dictionary: FeatureDictionary
     private unowned let catalogue: Catalogue
     /// First rows of the blocks, ascending, and the rows of `decoder_block` that hold them.
     private var starts: [Int] = [], places: [Int] = []

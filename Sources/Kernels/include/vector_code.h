@@ -5,8 +5,8 @@
 
 // Compact codes of unit vectors, with bounds that are proven.
 //
-// A row x (‖x‖ = 1 within CODE_UNIT; a damaged one of another length is never ruled out) is rotated (rotate.h) and each
-// coordinate coded in 8 bits, u = 16·high + low, with one step for the row. The high halves alone are a coarse code, all eight bits a fine one:
+// A row x (‖x‖ = 1) is rotated (rotate.h) and each coordinate coded in 8 bits, u = 16·high + low, with one step for the
+// row. The high halves alone are a coarse code, all eight bits a fine one:
 //
 //     R·x = a₄·(high − 7.5) + r₄          R·x = a₈·(u − 127.5) + r₈
 //
@@ -17,17 +17,16 @@
 //
 // ⟨q̂, x̂⟩ is s·a times an integer, (2·Σ t·u − 255·Σ t) / 2 or (2·Σ t·high − 15·Σ t) / 2, which 32 bits hold exactly for
 // up to CODE_WIDTH_MAXIMUM coordinates. What rounding adds is below CODE_SLACK: each of the two rotations at most 17 · 2⁻²⁴
-// (‖q‖ and ‖x‖ are 1 within CODE_UNIT), the estimate three roundings of numbers below 1.2 and the bound three of numbers
-// below 2, 4.1e-6 in all; lengths are of double precision, rounded up.
+// (‖q‖ and ‖x‖ are 1 within 1e-6), the estimate three roundings of numbers below 1.2 and the bound three of numbers below 2,
+// 4.1e-6 in all; lengths are of double precision, rounded up. Of a row that is longer than 1, ‖r‖ is stored longer, too.
 enum {
     CODE_ROWS = 64,              // rows to a panel
     CODE_WIDTH_MAXIMUM = 32768,  // 2 · 127 · 255 · 32,768 < 2³¹
 };
 #define CODE_SLACK 6e-6f
-#define CODE_UNIT 1e-4 // what `monoseme check` allows a stored row's length to differ from 1
 
 /// Bytes of a panel: the high halves of 64 rows, in the order in which they are multiplied; 64 steps a₄, 64 lengths ‖r₄‖
-/// (−1 for a row of zeros, and for one past the end; ∞ for one that is not of length 1), a checksum and zeros up to 64 bytes.
+/// (−1 for a row of zeros, and for one past the end; ∞ for one of no finite length), a checksum and zeros up to 64 bytes.
 ///
 /// Byte 256·g + 4·row + i of the halves holds coordinate 4·g + i in its low four bits and coordinate L/2 + 4·g + i in its
 /// high ones, L being the rotated length.
@@ -56,7 +55,7 @@ struct code_query {
     int32_t sum;         // Σ t
     float half_step;     // s / 2
     float length;        // ‖q̂‖, rounded up
-    float error;         // ‖d‖·(1 + CODE_UNIT) and CODE_SLACK, rounded up
+    float error;         // ‖d‖ and CODE_SLACK, rounded up
 };
 /// Codes a unit query of `width` numbers; `codes` has room for its rotated length and stays where it is.
 void kernel_code_query(const float *query, size_t width, int8_t *codes, struct code_query *out);
