@@ -101,14 +101,24 @@ final class VectorIndex {
         return try body(gathered.base, true)
     }
 
-    /// Reads the low halves of some rows, each by its place in a block, until one cannot be.
+    /// Reads the low halves of some rows (ascending) by their places in blocks, until some cannot be. Rows that lie near one another
+    /// are read in one go: a call costs as much as some kilobytes.
     private func gather(_ rows: UnsafeBufferPointer<UInt32>, _ gathered: Storage<UInt8>, _ read: (UnsafeMutableRawBufferPointer, Int, Int) throws -> Bool) rethrows -> Bool {
-        for (place, row) in rows.enumerated() {
-            let (block, within) = Int(row).quotientAndRemainder(dividingBy: layout.rowsPerBlock)
-            guard try read(.init(start: gathered.base + place * layout.rowBytes, count: layout.rowBytes), within * layout.rowBytes, block) else { return false }
+        let size = layout.rowBytes, stretch = Storage<UInt8>(VectorIndex.stretchBytes + size)
+        var next = 0
+        while next < rows.count {
+            let first = Int(rows[next]), (block, within) = first.quotientAndRemainder(dividingBy: layout.rowsPerBlock), end = layout.rows(inBlock: block).upperBound
+            var last = next
+            while last + 1 < rows.count, case let row = Int(rows[last + 1]), row < end, (row - Int(rows[last])) * size <= 4096, (row - first) * size <= VectorIndex.stretchBytes { last += 1 }
+            let isOne = last == next, count = Int(rows[last]) - first + 1
+            guard try read(.init(start: isOne ? gathered.base + next * size : stretch.base, count: count * size), within * size, block) else { return false }
+            if !isOne { for place in next...last { (gathered.base + place * size).update(from: stretch.base + (Int(rows[place]) - first) * size, count: size) } }
+            next = last + 1
         }
         return true
     }
+
+    private static let stretchBytes = 1 << 16
 
     private func open(_ plane: CodePlane, _ block: Int) throws -> Blob {
         let blob = try Blob("codes", of: "code_block", row: places[plane.rawValue][block], on: connection)
