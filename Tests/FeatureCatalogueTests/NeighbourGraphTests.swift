@@ -177,6 +177,8 @@ struct NeighbourGraphTests {
         ("UPDATE feature_neighbour SET cosine = 9e999 WHERE rank = 1 AND feature_id & 4095 = 5", "order of neighbours"), ("UPDATE feature_neighbour SET cosine = 0.99 WHERE rank = 3 AND feature_id & 4095 = 5", "order of neighbours"),
         ("UPDATE feature_neighbour SET neighbour_id = neighbour_id + 700 WHERE rank = 1 AND feature_id & 4095 = 5", "neighbour of a feature"), ("UPDATE feature_neighbour SET neighbour_id = -9223372036854775807 WHERE rank = 1 AND feature_id & 4095 = 5", "neighbour of a feature"),
         ("UPDATE feature_neighbour SET neighbour_id = feature_id WHERE rank = 1 AND feature_id & 4095 = 5", "neighbour of a feature"),
+        // A lie that keeps the order: the cosine is another feature's.
+        ("UPDATE feature_neighbour SET neighbour_id = neighbour_id + 1 WHERE rank = 5 AND feature_id & 4095 = 5", "cosine of a neighbour"), ("UPDATE feature_neighbour SET cosine = cosine - 1e-6 WHERE rank = 5 AND feature_id & 4095 = 5", "cosine of a neighbour"),
     ]) func `damaged neighbours are found by a check and never answered`(sql: String, what: String) throws {
         let (catalogue, a, _, _) = try world()
         try store(catalogue, a, a)
@@ -195,7 +197,7 @@ struct NeighbourGraphTests {
         ("INSERT INTO neighbour_carry VALUES (1, 0, x'', 0)", "candidates of a neighbour graph"), ("INSERT INTO neighbour_carry VALUES (8, 0, x'', 0)", "graph of neighbours"),
         // Plausible lies: another feature that is nearly as near, and a cosine that keeps the order. Every feature has them, so that a sample meets one.
         ("DELETE FROM feature_neighbour WHERE rank = 5; INSERT INTO feature_neighbour SELECT feature_id, graph_id, 5, (SELECT max(id) - feature_id % 7 FROM feature WHERE dictionary_id = 1 AND feature_index < 690), -0.99 FROM feature_neighbour WHERE rank = 1", "nearest features of a feature"),
-        ("UPDATE feature_neighbour SET cosine = cosine - 0.0009765625 WHERE rank = 5", "nearest features of a feature"), ("UPDATE feature_neighbour SET cosine = cosine - 1e-13 WHERE rank = 5", "cosine of a neighbour"),
+        ("UPDATE feature_neighbour SET cosine = cosine - 0.0009765625 WHERE rank = 5", "cosine of a neighbour"), ("UPDATE feature_neighbour SET cosine = cosine - 1e-13 WHERE rank = 5", "cosine of a neighbour"),
     ]) func `a damaged graph is found by a check`(sql: String, what: String) throws {
         let (catalogue, a, _, _) = try world()
         try store(catalogue, a, a)

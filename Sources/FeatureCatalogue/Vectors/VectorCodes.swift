@@ -70,7 +70,7 @@ extension Catalogue {
                 }
                 high.withUnsafeMutableBufferPointer { high in
                     low.withUnsafeMutableBufferPointer { low in
-                        kernel_code_rows(vectors.baseAddress! + start * layout.width, count, layout.width, first + start,
+                        kernel_code_rows(vectors.baseAddress! + start * layout.width, count, layout.width, dictionary.featureID(first + start),
                                          high.baseAddress! + done / CodeLayout.panelRows * layout.panelBytes, low.baseAddress! + done * layout.rowBytes)
                     }
                 }

@@ -15,6 +15,8 @@ final class VectorIndex {
     /// The vectors that were coded.
     let rows: DecoderRows
     private let connection: Connection
+    /// The number of row 0 in checksums.
+    private let firstID: Int
     /// Rows of `code_block`, by plane and block.
     private let places: [[Int]]
     private let file: FileBlobs?
@@ -30,8 +32,8 @@ final class VectorIndex {
     init(of dictionary: FeatureDictionary, in catalogue: Catalogue) throws {
         guard let layout = CodeLayout(dictionary) else { throw Damage() }
         self.layout = layout
-        connection = catalogue.connection
-        rows = try DecoderRows(of: dictionary, in: catalogue, haveSums: true)
+        (connection, firstID) = (catalogue.connection, dictionary.featureID(0))
+        rows = try DecoderRows(of: dictionary, in: catalogue, canTell: true)
         panelsPerRead = max(1, (1 << 18) / layout.panelBytes)
         var places: [[Int]] = [[], []]
         try connection.query("SELECT id, plane, first_index FROM code_block WHERE dictionary_id = ? ORDER BY plane, first_index", [.init(dictionary.id)]) { row in
@@ -48,6 +50,9 @@ final class VectorIndex {
         upper = UnsafeMutableRawPointer(scratch.base + 2 * padded).bindMemory(to: Float.self, capacity: padded)
         file = FileBlobs(column: 4, of: "code_block", on: connection)
     }
+
+    /// Of the codes that are held in memory.
+    var heldBytes: Int { held.reduce(0) { $0 + ($1?.bytes ?? 0) } }
 
     /// Does a search, the codes in memory from the second on.
     func search<Result>(_ body: () throws -> Result) throws -> Result {
@@ -69,7 +74,7 @@ final class VectorIndex {
                 let count = min(panelsPerRead, panels - start), row = first + start * CodeLayout.panelRows
                 guard isWanted(row / CodeLayout.panelRows..<row / CodeLayout.panelRows + count) else { continue }
                 let bytes = UnsafeMutableRawBufferPointer(start: buffer.base, count: count * layout.panelBytes), offset = start * layout.panelBytes
-                func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, row) == count }
+                func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, firstID + row) == count }
                 func isRead() -> Bool { (file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) && isSound() }
                 if !isRead(), !(follow(.high, block) && isRead()) {
                     if blob == nil { blob = try open(.high, block) }
@@ -85,7 +90,7 @@ final class VectorIndex {
     func withLowHalves<Result>(of rows: UnsafeBufferPointer<UInt32>, _ body: (_ base: UnsafePointer<UInt8>, _ isGathered: Bool) throws -> Result) throws -> Result {
         if let held = held[CodePlane.low.rawValue] { return try body(held.base, false) }
         let gathered = Storage<UInt8>(max(1, rows.count) * layout.rowBytes)
-        func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, 0, rows.baseAddress) == rows.count }
+        func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, firstID, rows.baseAddress) == rows.count }
         func isRead() -> Bool {
             guard let file else { return false }
             return gather(rows, gathered) { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) } && isSound()
@@ -151,8 +156,8 @@ final class VectorIndex {
             offset += bytes
         }
         let bad = switch plane {
-        case .high: kernel_code_first_bad_panel(all.base, layout.panels, layout.width, 0) < layout.panels
-        case .low: kernel_code_first_bad_row(all.base, layout.features, layout.width, 0, nil) < layout.features
+        case .high: kernel_code_first_bad_panel(all.base, layout.panels, layout.width, firstID) < layout.panels
+        case .low: kernel_code_first_bad_row(all.base, layout.features, layout.width, firstID, nil) < layout.features
         }
         if bad { throw Damage() }
         return all
