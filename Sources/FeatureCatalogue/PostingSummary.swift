@@ -43,10 +43,11 @@ private struct Strongest {
         if candidates.count == 2 * candidatesKept { trim() }
     }
 
-    /// Sorts and keeps the first. Ties stand in order of position already, so that value and place are a key.
+    /// Sorts and keeps the first. Ties stand in order of position already, and stay so.
     mutating func trim() {
-        let keys = candidates.indices.map { UInt64(~candidates[$0].value.bitPattern) << 32 | UInt64($0) }.sorted()
-        candidates = keys.prefix(candidatesKept).map { candidates[Int($0 & 0xffff_ffff)] }
+        let values = candidates.map(\.value), count = values.count
+        let order = [UInt32](unsafeUninitializedCapacity: count) { kernel_order_descending(values, count, $0.baseAddress); $1 = count }
+        candidates = order.prefix(candidatesKept).map { candidates[Int($0)] }
         if candidates.count == candidatesKept { threshold = candidates.last!.value }
     }
 }
@@ -56,6 +57,21 @@ private struct SegmentText: Sendable {
     let segment: Segment
     let ids: [Int32]
     let documents: DocumentTable
+    /// Each position's place in the document table.
+    let documentOf: [UInt32]
+
+    init(_ segment: Segment, _ ids: [Int32], _ documents: DocumentTable) {
+        (self.segment, self.ids, self.documents) = (segment, ids, documents)
+        var documentOf: [UInt32] = []
+        documentOf.reserveCapacity(ids.count)
+        var document = documents.index(of: segment.firstPosition)
+        while documentOf.count < ids.count {
+            let next = document + 1 < documents.count ? documents.starts[document + 1] - segment.firstPosition : ids.count
+            documentOf.append(contentsOf: repeatElement(UInt32(document), count: max(0, min(next, ids.count) - documentOf.count)))
+            document += 1
+        }
+        self.documentOf = documentOf
+    }
 
     /// Of the token at `position` of the segment and the four to either side that lie in its document.
     func candidate(at position: Int, _ value: Float, document: Int) -> Candidate {
@@ -84,12 +100,16 @@ private struct DamagedList: Error { let feature: Int }
 /// One feature's part of the pass; one thread at a time works on it.
 private final class FeatureScan: @unchecked Sendable {
     var strongest = Strongest()
-    /// The largest value in each document that has one.
-    var maxima: [(document: Int, value: Float)] = []
     var counts: [UInt32]
     var sums: [Double]
+    /// The largest value in each document that has one: the first `maximaCount`.
+    private var maxima: [kernel_maximum] = []
+    private var maximaCount = 0
     private var positions: [UInt32] = []
     private var values: [Float] = []
+    private var places: [UInt32] = []
+
+    var documentMaxima: ArraySlice<kernel_maximum> { maxima[..<maximaCount] }
 
     init(vocabulary: Int) {
         counts = .init(repeating: 0, count: vocabulary)
@@ -98,7 +118,7 @@ private final class FeatureScan: @unchecked Sendable {
 
     func reset() {
         strongest = Strongest()
-        maxima.removeAll(keepingCapacity: true)
+        maximaCount = 0
         counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
         sums.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
@@ -109,16 +129,17 @@ private final class FeatureScan: @unchecked Sendable {
         if positions.count < count {
             positions = .init(repeating: 0, count: 2 * count)
             values = .init(repeating: 0, count: 2 * count)
+            places = .init(repeating: 0, count: 2 * count)
         }
         guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
         guard kernel_tally_tokens(positions, values, count, text.ids, counts.count, &counts, &sums) == 0 else { return false }
-        let documents = text.documents, first = text.segment.firstPosition
-        var document = documents.index(of: first + Int(positions[0]))
-        for place in 0..<count {
-            let position = Int(positions[place]), value = values[place]
-            while document + 1 < documents.count, documents.starts[document + 1] <= first + position { document += 1 }
-            maxima.raise(document, to: value)
-            if strongest.wants(value) { strongest.add(text.candidate(at: position, value, document: document)) }
+        // One more document for each firing, or for each document of the segment, is the most there can be.
+        let room = maximaCount + min(count, Int(text.documentOf.last! - text.documentOf.first!) + 1)
+        if maxima.count < room { maxima.append(contentsOf: repeatElement(kernel_maximum(), count: max(room, 2 * maxima.count) - maxima.count)) }
+        let found = kernel_scan_firings(positions, values, count, text.documentOf, strongest.threshold, &maxima, &maximaCount, &places)
+        for place in places[..<found] where strongest.wants(values[Int(place)]) {
+            let position = Int(positions[Int(place)])
+            strongest.add(text.candidate(at: position, values[Int(place)], document: Int(text.documentOf[position])))
         }
         return true
     }
@@ -128,8 +149,8 @@ extension Catalogue {
     func writePostingSummary(of run: Run, forEach: ForEach) throws {
         let vocabulary = try connection.integer("SELECT vocabulary FROM tokenizer JOIN corpus ON tokenizer.id = tokenizer_id WHERE corpus.id = ?", .init(run.corpus)) ?? 0
         let segments = try segments(of: run), documents = try documentTable(of: run.corpus)
-        var example = try Statement("INSERT INTO feature_example (run_id, feature_id, rank, position, value) VALUES (?, ?, ?, ?, ?)", on: connection)
-        var token = try Statement("INSERT INTO feature_token (run_id, feature_id, rank, token, firings, sum) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
+        var exampleWriter = try RowWriter(into: "feature_example (run_id, feature_id, rank, position, value)", columns: 5, on: connection)
+        var tokenWriter = try RowWriter(into: "feature_token (run_id, feature_id, rank, token, firings, sum)", columns: 6, on: connection)
         let features = run.dictionary.features
         var detector = try Statement("UPDATE feature_topic SET threshold = ?, precision = ?, recall = ?, f1 = ? WHERE run_id = ? AND topic_id = ? AND feature_id = ?", on: connection)
         let detectors = TopicDetectors(documents)
@@ -139,7 +160,7 @@ extension Catalogue {
             let group = first..<min(features, first + scans.count)
             try forEach(group.count) { scans[$0].reset() }
             for segment in segments {
-                let text = SegmentText(segment: segment, ids: try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens), documents: documents)
+                let text = SegmentText(segment, try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens), documents)
                 let lists = try copies(of: group, in: segment)
                 do {
                     try forEach(lists.places.count) { place in
@@ -153,21 +174,23 @@ extension Catalogue {
             let found = Found(group.count)
             try forEach(group.count) { place in
                 let scan = scans[place]
-                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums), detectors.best(&scan.maxima))
+                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums), detectors.best(scan.documentMaxima))
             }
             for feature in group {
                 let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens, topics) = found.rows[feature - first]
                 for (place, (position, value)) in examples.enumerated() {
-                    try example.run(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
+                    try exampleWriter.add(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
                 }
                 for (place, best) in tokens.enumerated() {
-                    try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(scan.counts[best])), .real(scan.sums[best]))
+                    try tokenWriter.add(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(scan.counts[best])), .real(scan.sums[best]))
                 }
                 for (topic, best) in topics {
                     try detector.run(.init(best.threshold), .real(best.precision), .real(best.recall), .real(best.f1), .init(run.id), .init(topic), .init(id))
                 }
             }
         }
+        try exampleWriter.finish()
+        try tokenWriter.finish()
     }
 
     /// The lists of some features in one segment, end to end.
