@@ -132,8 +132,13 @@ public final class SegmentWriter {
         for place in topics.indices.sorted(by: { topics[$0] < topics[$1] }) {
             for (feature, entry, at) in byTopic[place] {
                 let tally = index.entries[entry].topics[at].tally
-                try topicWriter.add(.init(run.id), .init(topics[place]), .init(run.dictionary.featureID(feature)), .init(tally.firings), .init(tally.documents), .real(tally.sum),
-                                    .init(tally.maximum))
+                try topicWriter.append(.init(run.id))
+                try topicWriter.append(.init(topics[place]))
+                try topicWriter.append(.init(run.dictionary.featureID(feature)))
+                try topicWriter.append(.init(tally.firings))
+                try topicWriter.append(.init(tally.documents))
+                try topicWriter.append(.real(tally.sum))
+                try topicWriter.append(.init(tally.maximum))
             }
         }
         try topicWriter.finish()

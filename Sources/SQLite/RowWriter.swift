@@ -29,7 +29,12 @@ public struct RowWriter: ~Copyable {
     /// Adds one row, of as many values as there are columns.
     public mutating func add(_ row: SQLiteValue...) throws(SQLiteError) {
         precondition(row.count == columns, "a row of \(row.count) values for \(columns) columns")
-        values.append(contentsOf: row)
+        for value in row { try append(value) }
+    }
+
+    /// Adds the next value of a row: without the array that `add` makes, for where rows are many.
+    public mutating func append(_ value: SQLiteValue) throws(SQLiteError) {
+        values.append(value)
         guard values.count == RowWriter.rows * columns else { return }
         full.bind(values)
         try full.run()
@@ -39,6 +44,7 @@ public struct RowWriter: ~Copyable {
     /// Writes what is left.
     public mutating func finish() throws(SQLiteError) {
         guard !values.isEmpty else { return }
+        precondition(values.count % columns == 0, "the last row is not complete")
         var rest = try RowWriter.statement(head, values.count / columns, columns, tail, connection)
         rest.bind(values)
         try rest.run()
