@@ -12,10 +12,10 @@ private let candidatesKept = 512
 public let examplesPerDocument = 3
 /// Tokens kept for each feature.
 let tokensKept = 5
-/// Features that are counted in one pass: as many as have counts by token in 32 MB, and fewer where there are so many
+/// Features that are counted in one pass: as many as have tallies by token in 48 MB, and fewer where there are so many
 /// documents that their maxima would fill the memory instead.
 private func featuresPerPass(vocabulary: Int, documents: Int) -> Int {
-    max(1, min(max(16, min(256, (1 << 25) / 12 / max(1, vocabulary))), (1 << 22) / max(1, documents)))
+    max(1, min(max(16, min(256, (3 << 24) / 16 / max(1, vocabulary))), (1 << 22) / max(1, documents)))
 }
 
 /// Calls a body for each of 0 ..< count, on several threads if it likes.
@@ -100,8 +100,8 @@ private struct DamagedList: Error { let feature: Int }
 /// One feature's part of the pass; one thread at a time works on it.
 private final class FeatureScan: @unchecked Sendable {
     var strongest = Strongest()
-    var counts: [UInt32]
-    var sums: [Double]
+    /// By token of the vocabulary.
+    private(set) var tokens: [kernel_token_tally]
     /// The largest value in each document that has one: the first `maximaCount`.
     private var maxima: [kernel_maximum] = []
     private var maximaCount = 0
@@ -112,15 +112,13 @@ private final class FeatureScan: @unchecked Sendable {
     var documentMaxima: ArraySlice<kernel_maximum> { maxima[..<maximaCount] }
 
     init(vocabulary: Int) {
-        counts = .init(repeating: 0, count: vocabulary)
-        sums = .init(repeating: 0, count: vocabulary)
+        tokens = .init(repeating: kernel_token_tally(), count: vocabulary)
     }
 
     func reset() {
         strongest = Strongest()
         maximaCount = 0
-        counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
-        sums.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        tokens.withUnsafeMutableBufferPointer { $0.update(repeating: kernel_token_tally()) }
     }
 
     /// Takes in one list; false when it is damaged or points beyond its segment or vocabulary.
@@ -132,7 +130,7 @@ private final class FeatureScan: @unchecked Sendable {
             places = .init(repeating: 0, count: 2 * count)
         }
         guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
-        guard kernel_tally_tokens(positions, values, count, text.ids, counts.count, &counts, &sums) == 0 else { return false }
+        guard kernel_tally_tokens(positions, values, count, text.ids, tokens.count, &tokens) == 0 else { return false }
         // One more document for each firing, or for each document of the segment, is the most there can be.
         let room = maximaCount + min(count, Int(text.documentOf.last! - text.documentOf.first!) + 1)
         if maxima.count < room { maxima.append(contentsOf: repeatElement(kernel_maximum(), count: max(room, 2 * maxima.count) - maxima.count)) }
@@ -174,7 +172,7 @@ extension Catalogue {
             let found = Found(group.count)
             try forEach(group.count) { place in
                 let scan = scans[place]
-                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums), detectors.best(scan.documentMaxima))
+                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.tokens), detectors.best(scan.documentMaxima))
             }
             for feature in group {
                 let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens, topics) = found.rows[feature - first]
@@ -182,7 +180,7 @@ extension Catalogue {
                     try exampleWriter.add(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
                 }
                 for (place, best) in tokens.enumerated() {
-                    try tokenWriter.add(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(scan.counts[best])), .real(scan.sums[best]))
+                    try tokenWriter.add(.init(run.id), .init(id), .init(place + 1), .init(best), .init(scan.tokens[best].firings), .real(scan.tokens[best].sum))
                 }
                 for (topic, best) in topics {
                     try detector.run(.init(best.threshold), .real(best.precision), .real(best.recall), .real(best.f1), .init(run.id), .init(topic), .init(id))
@@ -219,10 +217,11 @@ extension Catalogue {
         return taken
     }
 
-    /// The places of the `count` largest positive numbers, largest first, ties to the earlier.
-    private static func top(_ count: Int, of numbers: [Double]) -> [Int] {
+    /// The places of the `count` largest positive sums, largest first, ties to the earlier.
+    private static func top(_ count: Int, of tallies: [kernel_token_tally]) -> [Int] {
         var best: [(place: Int, value: Double)] = []
-        for (place, value) in numbers.enumerated() where value > 0 {
+        for place in tallies.indices where tallies[place].sum > 0 {
+            let value = tallies[place].sum
             if best.count == count, value <= best[count - 1].value { continue }
             let at = best.firstIndex { $0.value < value } ?? best.count
             best.insert((place, value), at: at)

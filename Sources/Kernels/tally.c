@@ -56,12 +56,12 @@ void kernel_tally_feature(const uint32_t *positions, const float *values, const 
     *tally = (struct kernel_tally){n, documents, sum, squares, maximum, at};
 }
 
-int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, uint32_t *counts, double *sums) {
+int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, struct kernel_token_tally *tallies) {
     for (size_t i = 0; i < n; i++) {
         uint32_t id = (uint32_t)ids[positions[i]];
         if (id >= vocabulary) return -1;
-        counts[id]++;
-        sums[id] += values[i];
+        tallies[id].firings++;
+        tallies[id].sum += values[i];
     }
     return 0;
 }

@@ -40,9 +40,15 @@ void kernel_scatter_firings(const size_t *offsets, const uint32_t *position_of_r
 void kernel_tally_feature(const uint32_t *positions, const float *values, const float *rounded, size_t n, const uint32_t *document_of,
                           const uint32_t *topic_of, uint32_t counted, struct kernel_tally *tally, struct kernel_topic_tally *topics, uint32_t *histogram);
 
-/// Adds `n` firings to counts and sums by token: `ids` gives each position its token. Returns −1, with some added, where
-/// a token is not of the vocabulary.
-int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, uint32_t *counts, double *sums);
+/// A feature's firings on one token of the vocabulary.
+struct kernel_token_tally {
+    double sum;
+    uint64_t firings;
+};
+
+/// Adds `n` firings to tallies by token: `ids` gives each position its token. Returns −1, with some added, where a token is
+/// not of the vocabulary.
+int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, struct kernel_token_tally *tallies);
 
 /// The largest value in one document.
 struct kernel_maximum {
