@@ -7,10 +7,17 @@ let spans: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 /// Only programs and tests link SQLite; a loadable extension borrows its host's.
 let sqlite: [LinkerSetting] = [.linkedLibrary("sqlite3")]
 
+/// A library to be loaded into any program that has SQLite: it needs no Swift there, calls that program's SQLite, and shows
+/// nothing but its entry, so that two copies in one process stay apart.
+let loadable: [LinkerSetting] = [.unsafeFlags(["-emit-library", "-static-stdlib"] + [
+    "-z", "defs", "-z", "nodelete", "--gc-sections", "--version-script=\(Context.packageDirectory)/Sources/CatalogueExtension/exports.map",
+].flatMap { ["-Xlinker", $0] }), .unsafeFlags(["-Xlinker", "-s"], .when(configuration: .release))]
+
 let package = Package(
     name: "Monoseme",
     products: [
         .executable(name: "monoseme", targets: ["monoseme"]),
+        .executable(name: "libmonoseme.so", targets: ["CatalogueExtension"]),
         .library(name: "FeatureCatalogue", targets: ["FeatureCatalogue"]),
         .library(name: "Ingestion", targets: ["Ingestion"]),
     ],
@@ -21,6 +28,7 @@ let package = Package(
         // C, where C says it better.
         .target(name: "Kernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "Assets"),
+        .target(name: "SQLiteHost", dependencies: ["CSQLite"]),
         .target(name: "OpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
 
         // The ground: no Foundation, no BLAS; small, and started at once.
@@ -29,7 +37,7 @@ let package = Package(
         .target(name: "Formats", dependencies: ["Diagnostics", "Numerics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: spans + optimised),
         .target(name: "FeatureCatalogue", dependencies: ["SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite", "Diagnostics"], swiftSettings: spans),
+        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans + optimised),
 
         // The machinery: it knows nothing of SQLite.
         .target(name: "LinearAlgebra", dependencies: ["Numerics", "OpenBLAS", "Diagnostics"], swiftSettings: spans + optimised),
@@ -44,16 +52,19 @@ let package = Package(
         // The faces.
         .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
+        .executableTarget(name: "CatalogueExtension", dependencies: ["SQLFunctions", "SQLite", "CSQLite", "SQLiteHost"], exclude: ["exports.map"], linkerSettings: loadable),
 
         // The proof.
         .target(name: "TestSupport", dependencies: ["Formats"], path: "Tests/TestSupport"),
-        .target(name: "IngestionSupport", dependencies: ["Formats", "FeatureCatalogue", "SQLite", "TestSupport"], path: "Tests/IngestionSupport", swiftSettings: optimised),
+        .target(name: "IngestionSupport", dependencies: ["Formats", "FeatureCatalogue", "Numerics", "SQLite", "TestSupport"], path: "Tests/IngestionSupport", swiftSettings: optimised),
         .target(name: "DictionarySupport", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Kernels"], path: "Tests/DictionarySupport", swiftSettings: optimised),
         .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
-        .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "Numerics", "TestSupport"], linkerSettings: sqlite),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Formats", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "FeatureCatalogue", "SQLite", "Formats", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "SQLFunctionsTests", dependencies: ["SQLFunctions", "FeatureCatalogue", "SQLite", "Numerics", "IngestionSupport", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
+        .testTarget(name: "ExtensionTests", dependencies: ["CSQLite", "FeatureCatalogue", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
         .testTarget(name: "FeatureCatalogueTests", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels", "DictionarySupport", "TestSupport"],
                     swiftSettings: spans, linkerSettings: sqlite),

@@ -1,4 +1,4 @@
--- The vector index: compact codes of the unit decoder rows, from which every search begins (Sources/Kernels/include/code.h says
+-- The vector index: compact codes of the unit decoder rows, from which every search begins (Sources/Kernels/include/vector_code.h says
 -- what they are). Derived from decoder_block and written with it, in two planes: 0 holds the high halves of 8-bit codes in
 -- panels of 64 rows, all of which a search reads; 1 the low halves, row by row, of which it reads few.
 CREATE TABLE code_block (

@@ -1,5 +1,6 @@
 import Diagnostics
 import Formats
+import Kernels
 import Numerics
 import SQLite
 
@@ -74,8 +75,17 @@ extension Catalogue {
     }
 
     /// The unit decoder vector of one feature, `width` long; zeros where the file's row was zeros.
+    ///
+    /// - Throws: when it is not the vector that was coded or, where there is no code to tell, not of length 1.
     public func decoder(of index: Int, in dictionary: FeatureDictionary) throws -> [Float] {
-        try DecoderRows(of: dictionary, in: self).withRow(index) { Array(UnsafeBufferPointer(start: $0, count: dictionary.width)) }
+        let codes = CodeLayout(dictionary) == nil || !(0..<dictionary.features).contains(index) ? nil : try? vectorIndex(of: dictionary)
+        let sum = try? codes?.vectorSum(of: index)
+        let rows = try codes?.rows ?? DecoderRows(of: dictionary, in: self)
+        defer { rows.close() }
+        let vector = try rows.withRow(index, sum: sum) { Array(UnsafeBufferPointer(start: $0, count: dictionary.width)) }
+        let length = kernel_dot_exact(vector, vector, vector.count).squareRoot()
+        guard length == 0 || abs(length - 1) <= 1e-4 else { throw damagedVectors(dictionary) }
+        return vector
     }
 
     /// Whether a block has the bytes that its numbers say. Each number is at most that of the bytes before they are multiplied.

@@ -108,6 +108,25 @@ int kernel_posting_decode(const uint8_t *list, size_t bytes, size_t n, uint32_t 
     return 0;
 }
 
+ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const uint64_t *marks, size_t n) {
+    size_t count, at;
+    if (read_count(list, bytes, &count, &at)) return -1;
+    uint64_t position = 0;
+    size_t marked = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t step = 0;
+        for (int shift = 0;; shift += 7) {
+            if (at >= bytes || shift > 28) return -1;
+            uint8_t byte = list[at++];
+            step |= (uint64_t)(byte & 127) << shift;
+            if (byte < 128) break;
+        }
+        position += step;
+        if (position < n) marked += marks[position >> 6] >> (position & 63) & 1;
+    }
+    return (ptrdiff_t)marked;
+}
+
 uint64_t kernel_checksum(uint64_t seed, const uint8_t *data, size_t bytes) {
     // Multiply and fold, eight bytes a step; the length goes in first so that zeros at the end count.
     const uint64_t odd = 0x9e3779b97f4a7c15u;

@@ -1,36 +1,41 @@
-import Diagnostics
-public import FeatureCatalogue
-import SQLite
+import FeatureCatalogue
+public import SQLite
 
-/// Adds the functions that SQL alone cannot express to the catalogue's connection.
+/// Adds Monoseme's functions to a connection, whatever it is open on: SQL.md describes them.
 ///
-/// - `context(corpus_id, position, window)`: the text around a position, the token itself between « and ».
-public func registerFunctions(of catalogue: Catalogue) throws {
-    let path = catalogue.path
-    let texts = Texts(path)
-    try catalogue.connection.register("context", arguments: 3) { arguments in
-        if arguments.isNull(0) || arguments.isNull(1) { return .null }
-        let text = try texts.text(of: arguments.integer(0))
-        let position = arguments.integer(1)
-        guard position >= 0, position < text.corpus.tokens else { return .null }
-        let parts = try text.window(around: position, max(0, min(arguments.integer(2), 1000))).parts
-        return .text("\(parts.before)«\(parts.focus)»\(parts.after)")
-    }
+/// What they know of a catalogue they read over the same connection, so within the statement's own transaction: an
+/// ingest that commits meanwhile cannot mix two states, and one interruption stops both. The catalogue is the
+/// connection's main database; that it is one is judged when a function needs it, not here.
+public func registerFunctions(on connection: Connection) throws {
+    try registerVectorFunctions(on: connection)
+    let current = CurrentCatalogue(connection.borrowed)
+    try registerFeatureFunctions(on: connection, of: current)
+    try connection.register(NearestFunction("nearest", of: current))
+    try connection.register(NearestFunction("neighbours", of: current))
+    try connection.register(ActivationsFunction(of: current))
+    try connection.register(ExamplesFunction(of: current))
+    try connection.register(CofiringFunction(of: current))
 }
 
-/// Corpora by id, read over a connection of their own: a query's connection is busy with the query, and guarded.
-private final class Texts {
-    private let path: String
-    private var catalogue: Catalogue?
-    private var known: [Int: CorpusText] = [:]
-
-    init(_ path: String) { self.path = path }
-
-    func text(of corpus: Int) throws -> CorpusText {
-        if let text = known[corpus] { return text }
-        if catalogue == nil { catalogue = try Catalogue(path: path, for: .reading) }
-        let text = try CorpusText(catalogue!, corpus: corpus)
-        known[corpus] = text
-        return text
+/// The functions of one feature or position.
+private func registerFeatureFunctions(on connection: Connection, of current: CurrentCatalogue) throws {
+    try connection.register("feature", arguments: 1) { arguments in
+        guard let (dictionary, index) = try current.catalogue().feature(arguments.value(0), for: "feature") else { return .null }
+        return .init(dictionary.featureID(index))
+    }
+    try connection.register("feature_name", arguments: 1) { arguments in
+        guard let (dictionary, index) = try current.catalogue().feature(arguments.value(0), for: "feature_name") else { return .null }
+        return .text(FeatureName(dictionary: dictionary.name, index: index).description)
+    }
+    try connection.register("decoder", arguments: 1) { arguments in
+        let catalogue = try current.catalogue()
+        guard let (dictionary, index) = try catalogue.feature(arguments.value(0), for: "decoder") else { return .null }
+        return .blob(bytes(of: try catalogue.decoder(of: index, in: dictionary)))
+    }
+    try connection.register("context", arguments: 3) { arguments in
+        guard let corpus = try integer(arguments.value(0), "corpus_id", of: "context"), let position = try integer(arguments.value(1), "position", of: "context") else { return .null }
+        let text = try current.text(of: corpus)
+        guard position >= 0, position < text.corpus.tokens else { return .null }
+        return .text(try text.marked(position, try window(arguments.value(2), of: "context") ?? 0))
     }
 }

@@ -39,6 +39,24 @@ public final class Connection {
         owned = false
     }
 
+    /// The same connection for what lives as long as it does, such as its functions: it is not kept open by them.
+    public var borrowed: Connection { Connection(borrowing: handle) }
+
+    /// The file of its main database; `nil` for one in memory.
+    public var path: String? { sqlite3_db_filename(handle, "main").flatMap { $0.pointee == 0 ? nil : String(cString: $0) } }
+
+    /// A number that changes with every change to the main database that this connection can see, its own included;
+    /// `nil` while a transaction of its own writes, whose changes may yet be undone.
+    public var state: (changes: Int, version: Int)? {
+        get throws(SQLiteError) {
+            guard sqlite3_txn_state(handle, "main") != SQLITE_TXN_WRITE else { return nil }
+            return (Int(sqlite3_total_changes64(handle)), try integer("PRAGMA main.data_version") ?? 0)
+        }
+    }
+
+    /// What ends this connection's running statements, for another thread to hold while the connection is open.
+    public var interrupter: Interrupter { Interrupter(handle: handle) }
+
     deinit { if owned { sqlite3_close_v2(handle) } }
 
     private static func escapedForURI(_ path: String) -> String {
@@ -127,12 +145,14 @@ public final class Connection {
                                           "module_list", "pragma_list", "collation_list", "database_list", "compile_options"]
 
     /// Allows reading and nothing else: no writes, no ATTACH, no PRAGMA but the harmless ones, no extensions.
+    ///
+    /// Views of the file, which may be a stranger's, may use only functions that do nothing but compute.
     public func allowReadingOnly() {
+        try? execute("PRAGMA trusted_schema = 0")
         // A table-valued function declares its columns by a CREATE TABLE that the authorizer would refuse; one that has
-        // been used once on a connection has done so.
-        for function in ["json_each('[]')", "json_tree('[]')"] + Connection.harmlessPragmas.map({ "pragma_\($0)" }) {
-            if var statement = try? Statement("SELECT 1 FROM \(function) LIMIT 0", on: self) { _ = try? statement.step() }
-        }
+        // been named once on a connection has done so.
+        let modules = (try? rows("SELECT name FROM pragma_module_list") { $0.text(0) }) ?? []
+        for function in modules + Connection.harmlessPragmas.map({ "pragma_\($0)" }) { _ = try? Statement("SELECT 1 FROM \"\(function)\"", on: self) }
         sqlite3_set_authorizer(handle, { _, action, first, second, _, _ in
             switch action {
             case SQLITE_SELECT, SQLITE_READ, SQLITE_RECURSIVE: return SQLITE_OK
@@ -159,4 +179,12 @@ public final class Connection {
 
     /// Whether a table, view or index of this name exists.
     public func has(_ name: String) throws(SQLiteError) -> Bool { try integer("SELECT 1 FROM sqlite_schema WHERE name = ?", .text(name)) != nil }
+}
+
+/// Ends a connection's running statements as interrupted; those that have not begun are not touched.
+public struct Interrupter: @unchecked Sendable {
+    // sqlite3_interrupt is made to be called from any thread.
+    let handle: OpaquePointer
+
+    public func interrupt() { sqlite3_interrupt(handle) }
 }

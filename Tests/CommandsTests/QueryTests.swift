@@ -11,8 +11,12 @@ import Testing
         let made = monoseme(["ingest", "--model", fixture("model-A"), "--sae", fixture("sae-A-0"), "--name", "A/0", "--sae", fixture("sae-A-1"), "--name", "A/1",
                              "--corpus", fixture("corpus.jsonl"), "--limit-tokens", "40000"], catalogue: path)
         precondition(made.status == 0, made.errors)
-        let labelled = monoseme(["label", "A/1/7", "a label, with a comma", "--author", "ada"], catalogue: path)
-        precondition(labelled.status == 0, labelled.errors)
+        let graph = monoseme(["neighbours", "A/0", "--in", "A/1", "-k", "3"], catalogue: path)
+        precondition(graph.status == 0, graph.errors)
+        for (feature, label) in [("A/1/7", "a label, with a comma"), ("A/1/1345", "Base64, after Y")] {
+            let labelled = monoseme(["label", feature, label, "--author", "ada"], catalogue: path)
+            precondition(labelled.status == 0, labelled.errors)
+        }
         return path
     }()
 

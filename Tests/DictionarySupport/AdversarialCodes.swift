@@ -1,7 +1,7 @@
 import Kernels
 
 /// Vectors that are made against the codes themselves: what the search believes of one row is as far from the truth as the
-/// bound of code.h allows, all but a few thousandths.
+/// bound of vector_code.h allows, all but a few thousandths.
 public struct AdversarialCodes {
     public let width: Int
     /// The orthonormal R of rotate.h is a transform after these signs, and undone by the transform before them.
@@ -35,7 +35,7 @@ public struct AdversarialCodes {
         rotated(zip(y, signs).map { Float($0) * $1 }).enumerated().map { $1 * signs[$0] }
     }
 
-    /// What a code keeps of a row, read as code.h says: R·x = step · code + rest.
+    /// What a code keeps of a row, read as vector_code.h says: R·x = step · code + rest.
     private struct Code {
         var coarse: (codes: [Double], step: Double, rest: Double)
         var fine: (codes: [Double], step: Double, rest: Double)

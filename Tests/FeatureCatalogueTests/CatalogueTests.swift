@@ -42,7 +42,7 @@ struct MigrationTests {
                 try old.execute("PRAGMA application_id = \(Catalogue.applicationID); PRAGMA user_version = \(version)")
             }
             #expect(failure { _ = try Catalogue(path: path, for: .reading) } == MonosemeError(
-                "\(quoted(path, limit: 400)) is of an older version of Monoseme (schema \(version), this is \(migration_count))", hint: "run any command that writes, such as monoseme label, to bring it up to date"))
+                "\(quoted(path, limit: 400)) is of an older version of Monoseme (schema \(version), this is \(migration_count))", hint: "any command that writes brings it up to date, such as monoseme check --rebuild-codes"))
             #expect(try Catalogue(path: path, for: .writing).version == Int(migration_count))
             #expect(try Catalogue(path: path, for: .reading).check().findings.isEmpty)
         }

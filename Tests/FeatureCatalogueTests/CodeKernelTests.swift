@@ -1,7 +1,7 @@
 import Kernels
 import Testing
 
-/// Codes of unit rows and what the kernels make of them, beside a plain twin that reads the bytes as code.h describes them.
+/// Codes of unit rows and what the kernels make of them, beside a plain twin that reads the bytes as vector_code.h describes them.
 struct CodeKernelTests {
     /// Rows, their codes, and the codes read back.
     private struct Coded {
@@ -125,6 +125,19 @@ struct CodeKernelTests {
                 #expect(abs(truth - Double(answer.estimates[row])) <= Double(answer.errors[row]))
             }
             #expect(answer.best.count == 5)
+        }
+    }
+
+    /// The catalogue holds unit rows; a damaged one may not, and must not hide behind a bound that takes them for granted.
+    @Test(arguments: [64, 512], [0.5, 1.01, 3, 1e6, 1e18, .infinity, .nan] as [Float]) func `rows that are not unit are bounded, too`(width: Int, length: Float) {
+        let rows = random(64, width: width, seed: 21).map { $0.map { $0 * length } }, coded = Coded(rows)
+        for query in random(8, width: width, seed: 22) + random(64, width: width, seed: 21).prefix(8) {
+            let answer = ask(coded, query, level: kernel_code_best_level())
+            #expect(answer == ask(coded, query, level: 0))
+            for row in rows.indices {
+                let truth = dot(query, rows[row])
+                #expect(truth.isFinite ? truth <= Double(answer.upper[row]) : answer.upper[row] == .infinity)
+            }
         }
     }
 

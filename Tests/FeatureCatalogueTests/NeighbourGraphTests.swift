@@ -114,15 +114,21 @@ struct NeighbourGraphTests {
         #expect(try catalogue.check().findings == [])
     }
 
-    @Test func `a larger k begins anew where a smaller one was not finished, and a smaller k finishes the larger`() throws {
-        let (catalogue, a, _, _) = try world()
-        #expect(throws: Stop.self) { try store(catalogue, a, a, k: 3) { _ in throw Stop() } }
+    @Test func `a complete graph answers until a larger one is complete, and each unfinished one goes on by its own k`() throws {
+        let (catalogue, a, b, _) = try world()
+        try store(catalogue, a, b, k: 2)
+        try store(catalogue, a, a, k: 3)
+        let answer = try #require(try catalogue.storedNeighbours(of: 7, in: a, among: a, k: 3))
         #expect(throws: Stop.self) { try store(catalogue, a, a, k: 5) { _ in throw Stop() } }
-        let summary = try store(catalogue, a, a, k: 4)
-        #expect(summary.graph.k == 5 && summary.featuresResumed == 96)
-        let (whole, c, _, _) = try world()
-        try store(whole, c, c, k: 5)
-        #expect(try tables(catalogue) == tables(whole))
+        #expect(try catalogue.storedNeighbours(of: 7, in: a, among: a, k: 3) == answer)
+        #expect(try catalogue.connection.integer("SELECT count(*) FROM neighbour WHERE feature_id = ? AND neighbour_dictionary = 'A/1'", .init(a.featureID(7))) == 3)
+        #expect(try store(catalogue, a, a, k: 3).wasComplete)
+        let begun = try store(catalogue, a, a, k: 4)
+        #expect(begun.featuresResumed == 0 && begun.graph.k == 4 && begun.graph.isComplete)
+        // Of one pair one graph stays; another pair's is not touched.
+        #expect(try catalogue.neighbourGraphs().map { [$0.dictionary, $0.target, $0.k] } == [[a.id, b.id, 2], [a.id, a.id, 4]])
+        #expect(try catalogue.connection.integer("SELECT count(*) FROM neighbour_carry") == 0)
+        #expect(try catalogue.check().findings == [])
     }
 
     @Test func `dictionaries of other hook points and other models are refused`() throws {

@@ -214,7 +214,7 @@ struct SegmentTests {
         let before = try contents(of: catalogue.connection)
         // The nth row that is written to any of these tables fails, until there are fewer than n.
         let counter = Counter()
-        try catalogue.connection.register("fails", arguments: 0, isDeterministic: false) { _ in counter.next() ? 1 : 0 }
+        try catalogue.connection.register("fails", arguments: 0, reach: .anywhere, isDeterministic: false) { _ in counter.next() ? 1 : 0 }
         for (table, event) in [("token_block", "INSERT"), ("document", "INSERT"), ("topic", "INSERT"), ("topic", "UPDATE"), ("source", "INSERT"), ("corpus", "UPDATE"), ("segment", "INSERT"),
                                ("posting", "INSERT"), ("statistic", "UPDATE"), ("feature_topic", "INSERT"), ("run", "UPDATE")] {
             try catalogue.connection.execute("CREATE TEMP TRIGGER fail_\(table)_\(event) BEFORE \(event) ON \(table) WHEN fails() BEGIN SELECT RAISE (ABORT, 'the disk is on fire'); END")

@@ -115,6 +115,38 @@ struct VectorIndexTests {
             == MonosemeError("the decoder vectors of A/0 in \":memory:\" are damaged or missing", hint: "monoseme check lists all damage; ingest again or restore a copy"))
     }
 
+    /// A feature asked about is looked at as closely as those found; and codes are not made of what is damaged.
+    @Test(arguments: [(4 * 8 * 5 + 2, "40"), (4 * 8 * 5 + 1, "11"), (4 * 8 * 5 + 3, "7F")]) func `a damaged vector is neither asked about nor coded anew`(place: Int, byte: String) throws {
+        let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(3_000, width: 8, seed: 8))
+        try catalogue.connection.execute("UPDATE decoder_block SET vectors = CAST(substr(vectors, 1, \(place)) || x'\(byte)' || substr(vectors, \(place + 2)) AS BLOB) WHERE first_index = 0")
+        let damaged = MonosemeError("the decoder vectors of A/0 in \":memory:\" are damaged or missing", hint: "monoseme check lists all damage; ingest again or restore a copy")
+        #expect(failure { _ = try catalogue.decoder(of: 5, in: dictionary) } == damaged)
+        #expect(try catalogue.decoder(of: 6, in: dictionary) == unit[6])
+        let codes = try catalogue.connection.rows("SELECT codes FROM code_block ORDER BY id") { $0.blob(0) }
+        #expect(failure { try catalogue.rebuildCodes() } == damaged)
+        #expect(try catalogue.connection.rows("SELECT codes FROM code_block ORDER BY id") { $0.blob(0) } == codes)
+    }
+
+    /// In a file with room in it, blobs lie wherever there is some.
+    @Test func `codes and vectors in scattered pages are found`() throws {
+        try withTemporaryFolder { folder in
+            let path = folder.appending(path: "c.sqlite").path
+            let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(12_000, width: 64, seed: 9), path: path)
+            try catalogue.connection.execute("CREATE TABLE scrap (id INTEGER PRIMARY KEY, bytes BLOB)")
+            for _ in 0..<300 { try catalogue.connection.run("INSERT INTO scrap (bytes) VALUES (randomblob(50000))") }
+            try catalogue.connection.execute("DELETE FROM scrap WHERE id % 2 = 0; UPDATE decoder_block SET vectors = CAST(vectors AS BLOB)")
+            try catalogue.rebuildCodes()
+            try catalogue.checkpoint()
+            let reader = try Catalogue(path: path, for: .reading)
+            let expected = try scanned(catalogue, unit[77], dictionary, k: 9)
+            for _ in 1...3 {
+                var cost = SearchCost()
+                #expect(try reader.nearest(to: reader.decoder(of: 77, in: dictionary), in: dictionary, k: 9, excluding: nil, among: nil, cost: &cost) == expected)
+                #expect(cost.codesScanned == 12_000)
+            }
+        }
+    }
+
     @Test func `a catalogue of before the index gets its codes from the first writer`() throws {
         try withTemporaryFolder { folder in
             let path = folder.appending(path: "c.sqlite").path

@@ -1,6 +1,7 @@
 import FeatureCatalogue
 import Formats
 import Foundation
+import IngestionSupport
 import Publishing
 import TestSupport
 import Testing

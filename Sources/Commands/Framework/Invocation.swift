@@ -30,8 +30,10 @@ struct Invocation {
     func print(_ facts: Facts) throws { try facts.write(to: output, format: self[Shared.format], terminal: terminal) }
 
     /// A table that takes its rows one by one, for answers too long for memory.
-    func tableWriter(_ columns: [Column]) -> TableWriter {
-        TableWriter(columns, format: self[Shared.format], output: output, terminal: terminal)
+    ///
+    /// - Parameter rowsHeld: for people, columns are made to fit so many rows; what follows is printed at once.
+    func tableWriter(_ columns: [Column], rowsHeld: Int = .max) -> TableWriter {
+        TableWriter(columns, format: self[Shared.format], rowsHeld: rowsHeld, output: output, terminal: terminal)
     }
 
     /// Says something beside the answer, on standard error.

@@ -4,6 +4,9 @@ import Glibc
 /// The reader of a pipe has gone away: nothing is wrong, and there is nothing left to do.
 struct BrokenPipe: Error {}
 
+/// Ctrl-C: the answer ends where it is, and the exit status says so.
+struct Interrupted: Error {}
+
 /// A buffered writer to a file descriptor, or to memory for tests.
 ///
 /// Bytes are kept until `capacity` is reached or `flush` is called, so streaming megabytes costs few system calls.

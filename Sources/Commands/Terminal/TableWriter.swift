@@ -1,6 +1,6 @@
 import Formats
 
-/// Writes a table row by row: at once for programs, after the last row for people, whose columns are aligned.
+/// Writes a table row by row: at once for programs; for people, whose columns are aligned, when enough rows are known to fit them to.
 ///
 /// Call `finish` at the end, also of an empty table.
 final class TableWriter {
@@ -8,11 +8,14 @@ final class TableWriter {
     private let format: OutputFormat
     private let output: Output
     private let terminal: Terminal
+    private let rowsHeld: Int
     private var held: [[Cell]] = []
+    /// Once it is decided.
+    private var layout: TableLayout?
     private var rowCount = 0
 
     /// Keys that occur twice, as in a SQL join, are numbered: `name`, `name_2`.
-    init(_ columns: [Column], format: OutputFormat, output: Output, terminal: Terminal) {
+    init(_ columns: [Column], format: OutputFormat, rowsHeld: Int = .max, output: Output, terminal: Terminal) {
         var taken: Set<String> = []
         self.columns = columns.map { column in
             var key = column.key
@@ -24,6 +27,7 @@ final class TableWriter {
             return Column(column.title, key: key, alignment: column.alignment, isFlexible: column.isFlexible, audience: column.audience)
         }
         self.format = format
+        self.rowsHeld = rowsHeld
         self.output = output
         self.terminal = terminal
     }
@@ -32,7 +36,9 @@ final class TableWriter {
     func append(_ row: [Cell]) throws {
         precondition(row.count == columns.count, "a row of \(row.count) cells in a table of \(columns.count) columns")
         switch format {
-        case .table: held.append(row)
+        case .table:
+            if let layout { try output.write(layout.line(row, isLate: true)) } else { held.append(row) }
+            if held.count >= rowsHeld { try layOut() }
         case .json: try output.write((rowCount == 0 ? "[\n" : ",\n") + object(of: columns, row))
         case .jsonl: try output.write(object(of: columns, row) + "\n")
         case .csv:
@@ -44,11 +50,19 @@ final class TableWriter {
 
     func finish() throws {
         switch format {
-        case .table: try output.write(aligned(columns, held, terminal: terminal))
+        case .table: if layout == nil { try layOut() }
         case .json: try output.write(rowCount == 0 ? "[]\n" : "\n]\n")
         case .jsonl: break
         case .csv: if rowCount == 0 { try csvHeader() }
         }
+    }
+
+    private func layOut() throws {
+        let layout = TableLayout(columns, held, terminal: terminal)
+        try output.write(layout.header)
+        for row in held { try output.write(layout.line(row)) }
+        held = []
+        self.layout = layout
     }
 
     private func csvHeader() throws {
@@ -107,32 +121,61 @@ private func quotedForCSV(_ text: String) -> String {
 }
 
 /// Rows under their titles, in columns; flexible columns are cut until a row fits the terminal.
-private func aligned(_ columns: [Column], _ rows: [[Cell]], terminal: Terminal) -> String {
-    let seen = columns.indices.filter { columns[$0].audience != .programs }
-    let gap = 2
-    var widths = seen.map { index in
-        rows.reduce(visibleWidth(of: columns[index].title, upTo: widthLimit)) { max($0, $1[index].naturalWidth(terminal: terminal)) }
-    }
-    var excess = widths.reduce(0, +) + gap * (seen.count - 1) - terminal.width
-    while excess > 0 {
-        let shrinkable = seen.indices.filter { columns[seen[$0]].isFlexible && widths[$0] > 8 }
-        guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }) else { break }
-        widths[widest] -= 1
-        excess -= 1
-    }
-    let isRight = seen.map { index in
-        switch columns[index].alignment {
-        case .left: false
-        case .right: true
-        case .automatic: rows.contains { $0[index].isNumber } && rows.allSatisfy { $0[index].isNumber || $0[index] == .missing }
+private struct TableLayout {
+    private let columns: [Column]
+    private let terminal: Terminal
+    /// Places of the columns that people see.
+    private let seen: [Int]
+    private let widths: [Int]
+    private let isRight: [Bool]
+
+    /// - Parameter rows: those that columns are made to fit.
+    init(_ columns: [Column], _ rows: [[Cell]], terminal: Terminal) {
+        (self.columns, self.terminal) = (columns, terminal)
+        let seen = columns.indices.filter { columns[$0].audience != .programs }
+        var widths = seen.map { index in
+            rows.reduce(visibleWidth(of: columns[index].title, upTo: widthLimit)) { max($0, $1[index].naturalWidth(terminal: terminal)) }
         }
+        var excess = widths.reduce(0, +) + TableLayout.gap * (seen.count - 1) - terminal.width
+        while excess > 0 {
+            let shrinkable = seen.indices.filter { columns[seen[$0]].isFlexible && widths[$0] > 8 }
+            guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }) else { break }
+            widths[widest] -= 1
+            excess -= 1
+        }
+        isRight = seen.map { index in
+            switch columns[index].alignment {
+            case .left: false
+            case .right: true
+            case .automatic: rows.contains { $0[index].isNumber } && rows.allSatisfy { $0[index].isNumber || $0[index] == .missing }
+            }
+        }
+        (self.seen, self.widths) = (seen, widths)
     }
-    func line(_ texts: [(text: String, width: Int)]) -> String {
+
+    private static let gap = 2
+
+    var header: String {
+        line(seen.enumerated().map { place, index in
+            let title = truncated(columns[index].title, width: widths[place])
+            return (terminal.style.bold(title), displayWidth(of: title))
+        })
+    }
+
+    /// - Parameter isLate: columns were not made to fit it: a number that is wider than its column is still printed whole.
+    func line(_ row: [Cell], isLate: Bool = false) -> String {
+        line(seen.enumerated().map { place, index in
+            let cell = row[index]
+            return cell.shown(width: isLate && cell.isNumber ? max(widths[place], cell.naturalWidth(terminal: terminal)) : widths[place], terminal: terminal)
+        })
+    }
+
+    private func line(_ texts: [(text: String, width: Int)]) -> String {
         var line = ""
         var pending = 0
         for (place, cell) in texts.enumerated() {
-            let padding = widths[place] - cell.width
-            if place > 0 { pending += gap }
+            let padding = max(0, widths[place] - cell.width)
+            if place > 0 { pending += TableLayout.gap }
             if isRight[place] { pending += padding }
             // Spaces are written when something follows them, so that no line ends in them.
             if !cell.text.isEmpty { line += spaces(pending) + cell.text; pending = 0 } else { pending += cell.width }
@@ -140,12 +183,6 @@ private func aligned(_ columns: [Column], _ rows: [[Cell]], terminal: Terminal) 
         }
         return line + "\n"
     }
-    var text = line(seen.enumerated().map { place, index in
-        let title = truncated(columns[index].title, width: widths[place])
-        return (terminal.style.bold(title), displayWidth(of: title))
-    })
-    for row in rows { text += line(seen.enumerated().map { place, index in row[index].shown(width: widths[place], terminal: terminal) }) }
-    return text
 }
 
 /// Wider text is cut whatever the terminal: nobody reads a row of a thousand columns.

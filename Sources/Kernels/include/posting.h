@@ -16,5 +16,9 @@ ptrdiff_t kernel_posting_count(const uint8_t *list, size_t bytes);
 /// Reads a list of exactly `n` firings. Returns 0, or −1 when the list is malformed.
 int kernel_posting_decode(const uint8_t *list, size_t bytes, size_t n, uint32_t *positions, float *values);
 
+/// How many of a list's positions are marked by a bit in `marks`, of `n` bits (a position of `n` or more is not).
+/// Returns −1 when the list's positions are malformed.
+ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const uint64_t *marks, size_t n);
+
 /// Folds `bytes` into a running 64-bit checksum; not cryptographic, it finds accidents.
 uint64_t kernel_checksum(uint64_t seed, const uint8_t *data, size_t bytes);

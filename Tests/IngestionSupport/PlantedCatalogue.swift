@@ -1,4 +1,4 @@
-import FeatureCatalogue
+public import FeatureCatalogue
 import Foundation
 import Numerics
 
@@ -10,13 +10,13 @@ import Numerics
 /// - 1 fires on every token with 1;
 /// - 2 fires once, on position 79, with 3;
 /// - 3 never fires.
-struct PlantedCatalogue {
-    let catalogue: Catalogue
-    let name = DictionaryName("P/0")!
+public struct PlantedCatalogue {
+    public let catalogue: Catalogue
+    public let name = DictionaryName("P/0")!
 
-    static let red = [0, 1, 10, 11, 20, 21, 30, 31]
+    public static let red = [0, 1, 10, 11, 20, 21, 30, 31]
 
-    init(at path: String) throws {
+    public init(at path: String) throws {
         catalogue = try Catalogue(path: path, for: .ingesting)
         let decoder = Matrix(rows: 4, columns: 3, [1, 0, 0, 0.6, 0.8, 0, 0.8, 0.6, 0, 0, 0, 0])
         let run = try catalogue.connection.transaction {

@@ -3,7 +3,7 @@ import SQLite
 
 /// The unit decoder rows of a dictionary, one at a time, without what lies around them.
 final class DecoderRows {
-    private let dictionary: FeatureDictionary
+    let dictionary: FeatureDictionary
     private unowned let catalogue: Catalogue
     /// First rows of the blocks, ascending, and the rows of `decoder_block` that hold them.
     private var starts: [Int] = [], places: [Int] = []
@@ -14,7 +14,7 @@ final class DecoderRows {
 
     /// - Parameter haveSums: whether every row that is asked for comes with its checksum; there is then a shorter way to it.
     init(of dictionary: FeatureDictionary, in catalogue: Catalogue, haveSums: Bool = false) throws {
-        guard (1...1 << 28).contains(dictionary.width) else { throw catalogue.damagedVectors(dictionary) }
+        guard (1...1 << 28).contains(dictionary.width), dictionary.features <= featuresMaximum else { throw catalogue.damagedVectors(dictionary) }
         (self.dictionary, self.catalogue) = (dictionary, catalogue)
         file = haveSums ? FileBlobs(column: 4, of: "decoder_block", on: catalogue.connection) : nil
         row = UnsafeMutableRawPointer.allocate(byteCount: max(64, 4 * dictionary.width), alignment: 64).bindMemory(to: Float.self, capacity: dictionary.width)
@@ -36,7 +36,10 @@ final class DecoderRows {
         let block = starts.partitioningIndex { $0 > index } - 1, end = block + 1 < starts.count ? starts[block + 1] : dictionary.features
         guard block >= 0, index < end else { throw catalogue.damagedVectors(dictionary) }
         let bytes = UnsafeMutableRawBufferPointer(start: row, count: 4 * dictionary.width), offset = 4 * dictionary.width * (index - starts[block])
-        if let file, let sum, file.read(into: bytes, at: offset, row: places[block]), kernel_code_vector_sum(row, dictionary.width, index) == sum { return try body(row) }
+        if let file, let sum {
+            func isRead() -> Bool { file.read(into: bytes, at: offset, row: places[block]) && kernel_code_vector_sum(row, dictionary.width, index) == sum }
+            if isRead() || file.follow(row: places[block]) && isRead() { return try body(row) }
+        }
         if opened != block {
             opened = -1
             if let blob { try blob.move(toRow: places[block]) } else { blob = try Blob("vectors", of: "decoder_block", row: places[block], on: catalogue.connection) }

@@ -18,7 +18,7 @@
 // ⟨q̂, x̂⟩ is s·a times an integer, (2·Σ t·u − 255·Σ t) / 2 or (2·Σ t·high − 15·Σ t) / 2, which 32 bits hold exactly for
 // up to CODE_WIDTH_MAXIMUM coordinates. What rounding adds is below CODE_SLACK: each of the two rotations at most 17 · 2⁻²⁴
 // (‖q‖ and ‖x‖ are 1 within 1e-6), the estimate three roundings of numbers below 1.2 and the bound three of numbers below 2,
-// 4.1e-6 in all; lengths are of double precision, rounded up.
+// 4.1e-6 in all; lengths are of double precision, rounded up. Of a row that is longer than 1, ‖r‖ is stored longer, too.
 enum {
     CODE_ROWS = 64,              // rows to a panel
     CODE_WIDTH_MAXIMUM = 32768,  // 2 · 127 · 255 · 32,768 < 2³¹

@@ -26,31 +26,6 @@ public struct SearchCost: Sendable, Equatable {
     public init() {}
 }
 
-/// Some features of a dictionary, by index.
-public struct FeatureSubset: Sendable, Equatable {
-    /// A bit for each feature.
-    private(set) var words: [UInt64]
-    /// How many there are.
-    public private(set) var count = 0
-
-    /// - Parameter features: how many the dictionary has; an index of that or more is never in the subset.
-    public init(of features: Int) { words = [UInt64](repeating: 0, count: (features + 63) / 64) }
-
-    public mutating func insert(_ index: Int) {
-        guard index >= 0, index / 64 < words.count else { return }
-        let bit: UInt64 = 1 << UInt64(index % 64)
-        if words[index / 64] & bit == 0 { count += 1 }
-        words[index / 64] |= bit
-    }
-
-    /// In ascending order.
-    public var indices: [Int] {
-        words.indices.flatMap { word in (0..<64).compactMap { words[word] >> UInt64($0) & 1 == 1 ? 64 * word + $0 : nil } }
-    }
-
-    public func contains(_ index: Int) -> Bool { index >= 0 && index / 64 < words.count && words[index / 64] >> UInt64(index % 64) & 1 == 1 }
-}
-
 extension Catalogue {
     /// The `k` features of `dictionary` whose decoder vectors point most nearly along `query`: exact, ties to the lower index.
     ///
@@ -89,7 +64,9 @@ extension Catalogue {
         /// Whether a feature may be found, a bit each, by panels of 64; `nil` where all may.
         func allowed(of features: Int) -> [UInt64]? {
             guard excluding != nil || subset != nil else { return nil }
-            var words = subset?.words ?? [UInt64](repeating: .max, count: (features + 63) / 64)
+            let panels = (features + 63) / 64
+            var words = subset.map { Array($0.words.prefix(panels)) } ?? [UInt64](repeating: .max, count: panels)
+            words += repeatElement(0, count: panels - words.count)
             if let excluding, words.indices.contains(excluding / 64) { words[excluding / 64] &= ~(1 << UInt64(excluding % 64)) }
             return words
         }
@@ -121,7 +98,8 @@ extension Catalogue {
         }
     }
 
-    private func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
+    /// Its codes; made once and kept.
+    func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
         if let known = vectorIndexes.first(where: { $0.dictionary == dictionary.id }) { return known.index }
         let index = try VectorIndex(of: dictionary, in: self)
         // Codes held in memory are half a byte to a byte a number: not those of every dictionary ever asked.
@@ -176,14 +154,19 @@ extension Catalogue {
         var best = BestNeighbours(wanted.k)
         for (feature, sum) in features {
             try rows.withRow(Int(feature), sum: sum) { row in
-                let cosine = Float(kernel_dot_exact(unit, row, unit.count))
-                if cosine == 0, kernel_dot_exact(row, row, unit.count) == 0 { return }
-                best.add(Neighbour(feature: Int(feature), cosine: cosine))
+                if let cosine = try cosine(unit, row, of: rows.dictionary) { best.add(Neighbour(feature: Int(feature), cosine: cosine)) }
             }
         }
         cost.reranked += features.count
         cost.bytesTouched += 4 * unit.count * features.count
         return best.sorted()
+    }
+
+    /// `nil` for a row of zeros.
+    private func cosine(_ unit: [Float], _ row: UnsafePointer<Float>, of dictionary: FeatureDictionary) throws -> Float? {
+        let cosine = Float(kernel_dot_exact(unit, row, unit.count))
+        guard abs(cosine) <= 1.0002 else { throw damagedVectors(dictionary) } // of unit rows; a NaN is none
+        return cosine == 0 && kernel_dot_exact(row, row, unit.count) == 0 ? nil : cosine
     }
 
     /// Multiplies every vector.
@@ -195,9 +178,7 @@ extension Catalogue {
                 if index == wanted.excluding || wanted.subset.map({ !$0.contains(index) }) ?? false { continue }
                 cost.reranked += 1
                 cost.bytesTouched += 4 * dictionary.width
-                let cosine = Float(kernel_dot_exact(unit, row, dictionary.width))
-                if cosine == 0, kernel_dot_exact(row, row, dictionary.width) == 0 { continue }
-                best.add(Neighbour(feature: index, cosine: cosine))
+                if let cosine = try cosine(unit, row, of: dictionary) { best.add(Neighbour(feature: index, cosine: cosine)) }
             }
         }
         return best.sorted()

@@ -20,8 +20,13 @@ public struct NeighbourGraph: Sendable, Equatable {
 extension Catalogue {
     public func neighbourGraphs() throws -> [NeighbourGraph] { try neighbourGraphs("ORDER BY id") }
 
+    /// The graph that stands for two dictionaries: a complete one rather than one that is being made, and the larger.
     public func neighbourGraph(of dictionary: FeatureDictionary, among target: FeatureDictionary) throws -> NeighbourGraph? {
-        try neighbourGraphs("WHERE dictionary_id = ? AND target_id = ?", .init(dictionary.id), .init(target.id)).first
+        try neighbourGraphs("WHERE dictionary_id = ? AND target_id = ? ORDER BY is_complete DESC, k DESC LIMIT 1", .init(dictionary.id), .init(target.id)).first
+    }
+
+    func neighbourGraph(of dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int) throws -> NeighbourGraph? {
+        try neighbourGraphs("WHERE dictionary_id = ? AND target_id = ? AND k = ?", .init(dictionary.id), .init(target.id), .init(k)).first
     }
 
     private func neighbourGraphs(_ clause: String, _ values: SQLiteValue...) throws -> [NeighbourGraph] {

@@ -1,8 +1,8 @@
-#include "code.h"
+#include "vector_code.h"
 #include <math.h>
 #include <string.h>
 
-// Searching codes: see code.h for what they mean and for the bound.
+// Searching codes: see vector_code.h for what they mean and for the bound.
 //
 // Sketch for 131,072 × 512 on one core: the high halves are 34 MB, read once from memory in a millisecond; their products
 // are 2,048 panels of 512 VNNI instructions, 0.3 ms, and hide behind that. A thousand rows or, in the worst case, a tenth of

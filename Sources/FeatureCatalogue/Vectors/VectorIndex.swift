@@ -70,7 +70,8 @@ final class VectorIndex {
                 guard isWanted(row / CodeLayout.panelRows..<row / CodeLayout.panelRows + count) else { continue }
                 let bytes = UnsafeMutableRawBufferPointer(start: buffer.base, count: count * layout.panelBytes), offset = start * layout.panelBytes
                 func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, row) == count }
-                if !(file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) || !isSound() {
+                func isRead() -> Bool { (file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) && isSound() }
+                if !isRead(), !(follow(.high, block) && isRead()) {
                     if blob == nil { blob = try open(.high, block) }
                     try blob!.read(into: bytes, at: offset)
                     guard isSound() else { throw Damage() }
@@ -85,7 +86,13 @@ final class VectorIndex {
         if let held = held[CodePlane.low.rawValue] { return try body(held.base, false) }
         let gathered = Storage<UInt8>(max(1, rows.count) * layout.rowBytes)
         func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, 0, rows.baseAddress) == rows.count }
-        if let file, gather(rows, gathered, { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) }), isSound() { return try body(gathered.base, true) }
+        func isRead() -> Bool {
+            guard let file else { return false }
+            return gather(rows, gathered) { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) } && isSound()
+        }
+        if isRead() { return try body(gathered.base, true) }
+        let followed = Set(rows.map { Int($0) / layout.rowsPerBlock }).filter { follow(.low, $0) }
+        if !followed.isEmpty, isRead() { return try body(gathered.base, true) }
         var blob: Blob?, opened = -1
         _ = try gather(rows, gathered) { bytes, offset, block in
             if opened != block {
@@ -99,14 +106,35 @@ final class VectorIndex {
         return try body(gathered.base, true)
     }
 
-    /// Reads the low halves of some rows, each by its place in a block, until one cannot be.
+    /// The checksum of the vector that a row's code was made of.
+    func vectorSum(of row: Int) throws -> UInt32 {
+        try [UInt32(row)].withUnsafeBufferPointer { rows in
+            try withLowHalves(of: rows) { low, isGathered in
+                UnsafeRawPointer(low + (isGathered ? 0 : row * layout.rowBytes)).loadUnaligned(fromByteOffset: layout.rowBytes - 8, as: UInt32.self)
+            }
+        }
+    }
+
+    /// Reads the low halves of some rows (ascending) by their places in blocks, until some cannot be. Rows that lie near one another
+    /// are read in one go: a call costs as much as some kilobytes.
     private func gather(_ rows: UnsafeBufferPointer<UInt32>, _ gathered: Storage<UInt8>, _ read: (UnsafeMutableRawBufferPointer, Int, Int) throws -> Bool) rethrows -> Bool {
-        for (place, row) in rows.enumerated() {
-            let (block, within) = Int(row).quotientAndRemainder(dividingBy: layout.rowsPerBlock)
-            guard try read(.init(start: gathered.base + place * layout.rowBytes, count: layout.rowBytes), within * layout.rowBytes, block) else { return false }
+        let size = layout.rowBytes, stretch = Storage<UInt8>(VectorIndex.stretchBytes + size)
+        var next = 0
+        while next < rows.count {
+            let first = Int(rows[next]), (block, within) = first.quotientAndRemainder(dividingBy: layout.rowsPerBlock), end = layout.rows(inBlock: block).upperBound
+            var last = next
+            while last + 1 < rows.count, case let row = Int(rows[last + 1]), row < end, (row - Int(rows[last])) * size <= 4096, (row - first) * size <= VectorIndex.stretchBytes { last += 1 }
+            let isOne = last == next, count = Int(rows[last]) - first + 1
+            guard try read(.init(start: isOne ? gathered.base + next * size : stretch.base, count: count * size), within * size, block) else { return false }
+            if !isOne { for place in next...last { (gathered.base + place * size).update(from: stretch.base + (Int(rows[place]) - first) * size, count: size) } }
+            next = last + 1
         }
         return true
     }
+
+    private static let stretchBytes = 1 << 16
+
+    private func follow(_ plane: CodePlane, _ block: Int) -> Bool { file?.follow(row: places[plane.rawValue][block]) ?? false }
 
     private func open(_ plane: CodePlane, _ block: Int) throws -> Blob {
         let blob = try Blob("codes", of: "code_block", row: places[plane.rawValue][block], on: connection)

@@ -42,10 +42,19 @@ extension Catalogue {
         return firings
     }
 
+    /// A feature's firings in one segment, positions counted in the corpus.
+    public func firings(of feature: Int, in segment: Segment) throws -> PostingList {
+        var firings = PostingList()
+        var lists = try Statement("SELECT list FROM posting WHERE id = ?", on: connection)
+        lists.bind(firstPostingID(ofSegment: segment.id) + feature, at: 0)
+        if try lists.step() { try lists.withBlob(0) { try append($0, from: segment.firstPosition, to: &firings) { "feature \(feature), segment \(segment.id)" } } }
+        return firings
+    }
+
     /// Reads one list, its positions counted from `first`, to the end of `firings`.
     func append(_ list: UnsafeRawBufferPointer, from first: Int, to firings: inout PostingList, place: () -> String) throws {
         let bytes = list.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        guard let bytes, case let count = kernel_posting_count(bytes, list.count), count >= 0 else { throw damagedList(place()) }
+        guard let bytes, (0...Int.max / 2).contains(first), case let count = kernel_posting_count(bytes, list.count), count >= 0 else { throw damagedList(place()) }
         var isSound = true
         let positions = [UInt32](unsafeUninitializedCapacity: count) { positions, initialized in
             firings.values.append(contentsOf: [Float](unsafeUninitializedCapacity: count) { values, initialized in

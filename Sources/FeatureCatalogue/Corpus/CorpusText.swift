@@ -22,11 +22,22 @@ public final class CorpusText {
 
     /// The token and up to `window` on either side that lie in its document.
     public func window(around position: Int, _ window: Int) throws -> TokenWindow {
-        let document = documents.index(of: position)
-        let bounds = documents.starts[document]..<documents.starts[document] + documents.lengths[document]
-        let range = max(bounds.lowerBound, position - window)..<min(bounds.upperBound, position + window + 1)
+        let (document, bounds) = try place(of: position)
+        let range = max(bounds.lowerBound, position - window)..<(bounds.upperBound - position > window ? position + window + 1 : bounds.upperBound)
         let ids = try tokens(at: range)
+        guard ids.count == range.count else {
+            throw MonosemeError("the tokens at positions \(range.lowerBound) to \(range.upperBound - 1) in \(quoted(catalogue.path, limit: 400)) are not all there", hint: "monoseme check lists all damage")
+        }
         return TokenWindow(firstPosition: range.lowerBound, focus: position - range.lowerBound, tokens: ids, spellings: try ids.map { try bytes(of: $0) }, documentIndex: document)
+    }
+
+    /// The document that holds `position`, by its place in `documents`, and its positions.
+    public func place(of position: Int) throws -> (document: Int, bounds: Range<Int>) {
+        let document = documents.index(of: position)
+        guard document < documents.count, case let (end, isTooFar) = documents.starts[document].addingReportingOverflow(documents.lengths[document]), !isTooFar,
+              documents.starts[document] >= 0, position >= documents.starts[document], position < end
+        else { throw MonosemeError("no document of corpus \(quoted(corpus.name)) in \(quoted(catalogue.path, limit: 400)) holds position \(position)", hint: "monoseme check lists all damage") }
+        return (document, documents.starts[document]..<end)
     }
 
     public func tokens(at range: Range<Int>) throws -> [Int32] {
