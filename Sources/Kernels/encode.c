@@ -55,6 +55,15 @@ INLINE void keep_firings(const struct encode_tokens *t, const struct encode_pane
     s->count = kept;
 }
 
+/// Brings a share of the next panel, part `part` of `parts`, near: products of codes leave the way to memory free, and
+/// the candidates' rows are wanted all over as soon as this panel is done.
+INLINE void fetch_next(const struct encode_tokens *t, const struct encode_panel *p, size_t quads, size_t part, size_t parts) {
+    if (!p->next_rows) return;
+    size_t rows = ENCODE_FEATURES * t->stride * sizeof(float) / 64, lines = rows + ENCODE_FEATURES * quads * 4 / 64;
+    for (size_t line = lines * part / parts; line < lines * (part + 1) / parts; line++)
+        __builtin_prefetch(line < rows ? (const char *)p->next_rows + 64 * line : (const char *)p->next_codes + 64 * (line - rows), 0, 2);
+}
+
 /// What p̃ without its bias, plus its bound, must exceed: threshold − bias, less what rounding could hide. The tests ask
 /// for "not below", so that a bound beyond single precision, and so not a number, rules nothing out.
 INLINE void limits(const struct encode_panel *p, float floor, float limit[ENCODE_FEATURES]) {
@@ -197,6 +206,7 @@ __attribute__((target(AVX512_FEATURES ",avx512vnni"))) static size_t encode_code
 #pragma clang loop unroll(full)
         for (int i = 0; i < ENCODE_TOKENS; i++) a[i] = b[i] = _mm512_setzero_si512();
         const int8_t *w = p->codes;
+        fetch_next(t, p, quads, first / ENCODE_TOKENS, padded / ENCODE_TOKENS);
         for (size_t k = 0; k < quads; k++, w += 4 * ENCODE_FEATURES, x += 4 * ENCODE_TOKENS) {
             __m512i u = _mm512_load_si512(w), v = _mm512_load_si512(w + 64);
 #pragma clang loop unroll(full)

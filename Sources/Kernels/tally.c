@@ -1,4 +1,5 @@
 #include "tally.h"
+#include <stdlib.h>
 #include <string.h>
 
 uint32_t kernel_bin(float value) {
@@ -55,12 +56,57 @@ void kernel_tally_feature(const uint32_t *positions, const float *values, const 
     *tally = (struct kernel_tally){n, documents, sum, squares, maximum, at};
 }
 
-int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, uint32_t *counts, double *sums) {
+int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, struct kernel_token_tally *tallies) {
     for (size_t i = 0; i < n; i++) {
         uint32_t id = (uint32_t)ids[positions[i]];
         if (id >= vocabulary) return -1;
-        counts[id]++;
-        sums[id] += values[i];
+        tallies[id].firings++;
+        tallies[id].sum += values[i];
     }
     return 0;
+}
+
+size_t kernel_scan_firings(const uint32_t *positions, const float *values, size_t n, const uint32_t *document_of, float threshold,
+                           struct kernel_maximum *maxima, size_t *count, uint32_t *places) {
+    size_t found = 0, last = *count;
+    for (size_t i = 0; i < n; i++) {
+        float value = values[i];
+        uint32_t document = document_of[positions[i]];
+        if (last == 0 || maxima[last - 1].document != document) maxima[last++] = (struct kernel_maximum){document, value};
+        else if (value > maxima[last - 1].value) maxima[last - 1].value = value;
+        places[found] = (uint32_t)i;
+        found += value > threshold;
+    }
+    *count = last;
+    return found;
+}
+
+void kernel_order_descending(const float *values, size_t n, uint32_t *order) {
+    if (n == 0) return;
+    uint64_t *keys = malloc(2 * n * sizeof *keys), *other = keys + n;
+    if (!keys) abort();
+    uint64_t *const memory = keys;
+    uint32_t starts[4][256] = {0};
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, 4);
+        bits = ~bits; // bits of positive floats ascend with them
+        keys[i] = (uint64_t)bits << 32 | i;
+        for (int byte = 0; byte < 4; byte++) starts[byte][bits >> 8 * byte & 255]++;
+    }
+    for (int byte = 0; byte < 4; byte++) {
+        int shift = 32 + 8 * byte;
+        if (starts[byte][keys[0] >> shift & 255] == n) continue; // the same in all
+        uint32_t start = 0;
+        for (int digit = 0; digit < 256; digit++) {
+            uint32_t many = starts[byte][digit];
+            starts[byte][digit] = start;
+            start += many;
+        }
+        for (size_t i = 0; i < n; i++) other[starts[byte][keys[i] >> shift & 255]++] = keys[i];
+        uint64_t *swap = keys;
+        keys = other, other = swap;
+    }
+    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)keys[i];
+    free(memory);
 }

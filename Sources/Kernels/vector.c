@@ -16,7 +16,10 @@ KERNEL static size_t count_below(const uint32_t *keys, size_t n, uint32_t bound)
 
 KERNEL static uint32_t least_from(const uint32_t *keys, size_t n, uint32_t bound) {
     uint32_t least = UINT32_MAX;
-    for (size_t i = 0; i < n; i++) least = keys[i] >= bound && keys[i] < least ? keys[i] : least;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t key = keys[i] >= bound ? keys[i] : UINT32_MAX; // two choices of one thing each, which vectors can make
+        least = key < least ? key : least;
+    }
     return least;
 }
 

@@ -57,9 +57,11 @@ struct PackedEncoder: ~Copyable, Sendable {
     }
 
     func panel(_ index: Int) -> encode_panel {
-        encode_panel(
+        let next = (index + 1) % panels
+        return encode_panel(
             rows: rows.base + index * Self.panelWidth * stride, weights: columns.base + index * columns.columns, codes: Self.codes(codes, index),
-            parameters: parameters.base + index * parameters.columns, gated: isGated ? 1 : 0, feature: UInt32(index * Self.panelWidth))
+            parameters: parameters.base + index * parameters.columns, gated: isGated ? 1 : 0, feature: UInt32(index * Self.panelWidth),
+            next_rows: rows.base + next * Self.panelWidth * stride, next_codes: Self.codes(codes, next))
     }
 
     private static func codes(_ codes: borrowing Matrix, _ panel: Int) -> UnsafeMutablePointer<Int8> {

@@ -15,6 +15,19 @@ import Testing
         #expect(lines[0]["firings"] == lines[1]["firings"])
     }
 
+    @Test func `firings differ from decisions in double precision only within rounding of a threshold, and the benchmark counts them`() throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        try write(.tiny, to: folder)
+        let line = try JSON(parsing: try measureRounding(folder, tokens: 1_600))
+        #expect(line["tokens"]?.integer == 1_600)
+        #expect(line["decisions"]?.integer == 1_600 * 64)
+        // Half the tokens are among those that thresholds were set by: each feature's lies on one of their pre-activations.
+        #expect(try #require(line["within_rounding_of_the_threshold"]?.integer) >= 10)
+        #expect(try #require(line["disagreements"]?.integer) >= 1)
+        #expect(line["disagreements_outside"]?.integer == 0)
+    }
+
     @Test(arguments: [false, true]) func `the benchmark of neighbour graphs runs, and finds them all`(isSelf: Bool) throws {
         let rows = GeneratedDictionary(.duplicated, features: 200, width: 32, seed: 1), others = GeneratedDictionary(.isotropic, features: 300, width: 32, seed: 2)
         let line = try JSON(parsing: measureGraph(rows.rows(), among: isSelf ? nil : others.rows(), k: 3, threads: 2, peerRows: 100))

@@ -86,7 +86,8 @@ import Testing
         kernel_encode_prepare(
             &tokens, x, (0..<count).map(UInt32.init), [Float](repeating: 0, count: count), [Float](repeating: 1, count: count))
         var panel = encode_panel(
-            rows: panelRows.base, weights: columns.base, codes: codes, parameters: parameters.base, gated: isGated ? 1 : 0, feature: 64)
+            rows: panelRows.base, weights: columns.base, codes: codes, parameters: parameters.base, gated: isGated ? 1 : 0, feature: 64,
+            next_rows: nil, next_codes: nil)
         var stream = encode_stream(token: token, feature: feature, value: value, count: 0)
         let candidates = kernel_encode(level, &tokens, &panel, floor, &stream)
         #expect(candidates >= stream.count)

@@ -55,7 +55,6 @@ extension Catalogue {
     func append(_ list: UnsafeRawBufferPointer, from first: Int, to firings: inout PostingList, place: () -> String) throws {
         let bytes = list.baseAddress?.assumingMemoryBound(to: UInt8.self)
         guard let bytes, (0...Int.max / 2).contains(first), case let count = kernel_posting_count(bytes, list.count), count >= 0 else { throw damagedList(place()) }
-        let offset = firings.count
         var isSound = true
         let positions = [UInt32](unsafeUninitializedCapacity: count) { positions, initialized in
             firings.values.append(contentsOf: [Float](unsafeUninitializedCapacity: count) { values, initialized in
@@ -65,8 +64,10 @@ extension Catalogue {
             initialized = count
         }
         guard isSound else { firings.values.removeLast(count); throw damagedList(place()) }
-        firings.positions.reserveCapacity(offset + count)
-        for position in positions { firings.positions.append(first + Int(position)) }
+        firings.positions.append(contentsOf: [Int](unsafeUninitializedCapacity: count) { wide, initialized in
+            for place in 0..<count { wide[place] = first + Int(positions[place]) }
+            initialized = count
+        })
     }
 
     func damagedList(_ place: String) -> MonosemeError {

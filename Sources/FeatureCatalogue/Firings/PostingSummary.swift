@@ -12,10 +12,10 @@ private let candidatesKept = 512
 public let examplesPerDocument = 3
 /// Tokens kept for each feature.
 let tokensKept = 5
-/// Features that are counted in one pass: as many as have counts by token in 32 MB, and fewer where there are so many
+/// Features that are counted in one pass: as many as have tallies by token in 48 MB, and fewer where there are so many
 /// documents that their maxima would fill the memory instead.
 private func featuresPerPass(vocabulary: Int, documents: Int) -> Int {
-    max(1, min(max(16, min(256, (1 << 25) / 12 / max(1, vocabulary))), (1 << 22) / max(1, documents)))
+    max(1, min(max(16, min(256, (3 << 24) / 16 / max(1, vocabulary))), (1 << 22) / max(1, documents)))
 }
 
 /// Calls a body for each of 0 ..< count, on several threads if it likes.
@@ -43,10 +43,11 @@ private struct Strongest {
         if candidates.count == 2 * candidatesKept { trim() }
     }
 
-    /// Sorts and keeps the first. Ties stand in order of position already, so that value and place are a key.
+    /// Sorts and keeps the first. Ties stand in order of position already, and stay so.
     mutating func trim() {
-        let keys = candidates.indices.map { UInt64(~candidates[$0].value.bitPattern) << 32 | UInt64($0) }.sorted()
-        candidates = keys.prefix(candidatesKept).map { candidates[Int($0 & 0xffff_ffff)] }
+        let values = candidates.map(\.value), count = values.count
+        let order = [UInt32](unsafeUninitializedCapacity: count) { kernel_order_descending(values, count, $0.baseAddress); $1 = count }
+        candidates = order.prefix(candidatesKept).map { candidates[Int($0)] }
         if candidates.count == candidatesKept { threshold = candidates.last!.value }
     }
 }
@@ -56,6 +57,21 @@ private struct SegmentText: Sendable {
     let segment: Segment
     let ids: [Int32]
     let documents: DocumentTable
+    /// Each position's place in the document table.
+    let documentOf: [UInt32]
+
+    init(_ segment: Segment, _ ids: [Int32], _ documents: DocumentTable) {
+        (self.segment, self.ids, self.documents) = (segment, ids, documents)
+        var documentOf: [UInt32] = []
+        documentOf.reserveCapacity(ids.count)
+        var document = documents.index(of: segment.firstPosition)
+        while documentOf.count < ids.count {
+            let next = document + 1 < documents.count ? documents.starts[document + 1] - segment.firstPosition : ids.count
+            documentOf.append(contentsOf: repeatElement(UInt32(document), count: max(0, min(next, ids.count) - documentOf.count)))
+            document += 1
+        }
+        self.documentOf = documentOf
+    }
 
     /// Of the token at `position` of the segment and the four to either side that lie in its document.
     func candidate(at position: Int, _ value: Float, document: Int) -> Candidate {
@@ -84,23 +100,25 @@ private struct DamagedList: Error { let feature: Int }
 /// One feature's part of the pass; one thread at a time works on it.
 private final class FeatureScan: @unchecked Sendable {
     var strongest = Strongest()
-    /// The largest value in each document that has one.
-    var maxima: [(document: Int, value: Float)] = []
-    var counts: [UInt32]
-    var sums: [Double]
+    /// By token of the vocabulary.
+    private(set) var tokens: [kernel_token_tally]
+    /// The largest value in each document that has one: the first `maximaCount`.
+    private var maxima: [kernel_maximum] = []
+    private var maximaCount = 0
     private var positions: [UInt32] = []
     private var values: [Float] = []
+    private var places: [UInt32] = []
+
+    var documentMaxima: ArraySlice<kernel_maximum> { maxima[..<maximaCount] }
 
     init(vocabulary: Int) {
-        counts = .init(repeating: 0, count: vocabulary)
-        sums = .init(repeating: 0, count: vocabulary)
+        tokens = .init(repeating: kernel_token_tally(), count: vocabulary)
     }
 
     func reset() {
         strongest = Strongest()
-        maxima.removeAll(keepingCapacity: true)
-        counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
-        sums.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        maximaCount = 0
+        tokens.withUnsafeMutableBufferPointer { $0.update(repeating: kernel_token_tally()) }
     }
 
     /// Takes in one list; false when it is damaged or points beyond its segment or vocabulary.
@@ -109,16 +127,17 @@ private final class FeatureScan: @unchecked Sendable {
         if positions.count < count {
             positions = .init(repeating: 0, count: 2 * count)
             values = .init(repeating: 0, count: 2 * count)
+            places = .init(repeating: 0, count: 2 * count)
         }
         guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
-        guard kernel_tally_tokens(positions, values, count, text.ids, counts.count, &counts, &sums) == 0 else { return false }
-        let documents = text.documents, first = text.segment.firstPosition
-        var document = documents.index(of: first + Int(positions[0]))
-        for place in 0..<count {
-            let position = Int(positions[place]), value = values[place]
-            while document + 1 < documents.count, documents.starts[document + 1] <= first + position { document += 1 }
-            maxima.raise(document, to: value)
-            if strongest.wants(value) { strongest.add(text.candidate(at: position, value, document: document)) }
+        guard kernel_tally_tokens(positions, values, count, text.ids, tokens.count, &tokens) == 0 else { return false }
+        // One more document for each firing, or for each document of the segment, is the most there can be.
+        let room = maximaCount + min(count, Int(text.documentOf.last! - text.documentOf.first!) + 1)
+        if maxima.count < room { maxima.append(contentsOf: repeatElement(kernel_maximum(), count: max(room, 2 * maxima.count) - maxima.count)) }
+        let found = kernel_scan_firings(positions, values, count, text.documentOf, strongest.threshold, &maxima, &maximaCount, &places)
+        for place in places[..<found] where strongest.wants(values[Int(place)]) {
+            let position = Int(positions[Int(place)])
+            strongest.add(text.candidate(at: position, values[Int(place)], document: Int(text.documentOf[position])))
         }
         return true
     }
@@ -128,8 +147,8 @@ extension Catalogue {
     func writePostingSummary(of run: Run, forEach: ForEach) throws {
         let vocabulary = try connection.integer("SELECT vocabulary FROM tokenizer JOIN corpus ON tokenizer.id = tokenizer_id WHERE corpus.id = ?", .init(run.corpus)) ?? 0
         let segments = try segments(of: run), documents = try documentTable(of: run.corpus)
-        var example = try Statement("INSERT INTO feature_example (run_id, feature_id, rank, position, value) VALUES (?, ?, ?, ?, ?)", on: connection)
-        var token = try Statement("INSERT INTO feature_token (run_id, feature_id, rank, token, firings, sum) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
+        var exampleWriter = try RowWriter(into: "feature_example (run_id, feature_id, rank, position, value)", columns: 5, on: connection)
+        var tokenWriter = try RowWriter(into: "feature_token (run_id, feature_id, rank, token, firings, sum)", columns: 6, on: connection)
         let features = run.dictionary.features
         var detector = try Statement("UPDATE feature_topic SET threshold = ?, precision = ?, recall = ?, f1 = ? WHERE run_id = ? AND topic_id = ? AND feature_id = ?", on: connection)
         let detectors = TopicDetectors(documents)
@@ -139,7 +158,7 @@ extension Catalogue {
             let group = first..<min(features, first + scans.count)
             try forEach(group.count) { scans[$0].reset() }
             for segment in segments {
-                let text = SegmentText(segment: segment, ids: try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens), documents: documents)
+                let text = SegmentText(segment, try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens), documents)
                 let lists = try copies(of: group, in: segment)
                 do {
                     try forEach(lists.places.count) { place in
@@ -153,21 +172,23 @@ extension Catalogue {
             let found = Found(group.count)
             try forEach(group.count) { place in
                 let scan = scans[place]
-                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.sums), detectors.best(&scan.maxima))
+                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.tokens), detectors.best(scan.documentMaxima))
             }
             for feature in group {
                 let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens, topics) = found.rows[feature - first]
                 for (place, (position, value)) in examples.enumerated() {
-                    try example.run(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
+                    try exampleWriter.add(.init(run.id), .init(id), .init(place + 1), .init(position), .init(value))
                 }
                 for (place, best) in tokens.enumerated() {
-                    try token.run(.init(run.id), .init(id), .init(place + 1), .init(best), .init(Int(scan.counts[best])), .real(scan.sums[best]))
+                    try tokenWriter.add(.init(run.id), .init(id), .init(place + 1), .init(best), .init(scan.tokens[best].firings), .real(scan.tokens[best].sum))
                 }
                 for (topic, best) in topics {
                     try detector.run(.init(best.threshold), .real(best.precision), .real(best.recall), .real(best.f1), .init(run.id), .init(topic), .init(id))
                 }
             }
         }
+        try exampleWriter.finish()
+        try tokenWriter.finish()
     }
 
     /// The lists of some features in one segment, end to end.
@@ -196,10 +217,11 @@ extension Catalogue {
         return taken
     }
 
-    /// The places of the `count` largest positive numbers, largest first, ties to the earlier.
-    private static func top(_ count: Int, of numbers: [Double]) -> [Int] {
+    /// The places of the `count` largest positive sums, largest first, ties to the earlier.
+    private static func top(_ count: Int, of tallies: [kernel_token_tally]) -> [Int] {
         var best: [(place: Int, value: Double)] = []
-        for (place, value) in numbers.enumerated() where value > 0 {
+        for place in tallies.indices where tallies[place].sum > 0 {
+            let value = tallies[place].sum
             if best.count == count, value <= best[count - 1].value { continue }
             let at = best.firstIndex { $0.value < value } ?? best.count
             best.insert((place, value), at: at)

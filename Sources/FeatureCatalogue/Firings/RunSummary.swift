@@ -79,22 +79,24 @@ extension Catalogue {
     }
 
     private func writeLogits(of dictionary: FeatureDictionary, _ summary: RunSummary) throws {
-        var insert = try Statement("INSERT OR REPLACE INTO feature_logit (feature_id, rank, token, value) VALUES (?, ?, ?, ?)", on: connection)
+        var writer = try RowWriter("INSERT OR REPLACE", into: "feature_logit (feature_id, rank, token, value)", columns: 4, on: connection)
         for feature in summary.raisedLogits.indices {
             let id = dictionary.featureID(feature)
-            for (place, token) in summary.loweredLogits[feature].enumerated().reversed() { try insert.run(.init(id), .init(-1 - place), .init(token.token), .real(token.value)) }
-            for (place, token) in summary.raisedLogits[feature].enumerated() { try insert.run(.init(id), .init(1 + place), .init(token.token), .real(token.value)) }
+            for (place, token) in summary.loweredLogits[feature].enumerated().reversed() { try writer.add(.init(id), .init(-1 - place), .init(token.token), .real(token.value)) }
+            for (place, token) in summary.raisedLogits[feature].enumerated() { try writer.add(.init(id), .init(1 + place), .init(token.token), .real(token.value)) }
         }
+        try writer.finish()
     }
 
     private func writeNeurons(of run: Run, _ summary: RunSummary) throws {
-        var insert = try Statement("INSERT INTO feature_neuron (run_id, feature_id, basis, rank, neuron, value) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
+        var writer = try RowWriter(into: "feature_neuron (run_id, feature_id, basis, rank, neuron, value)", columns: 6, on: connection)
         for feature in summary.neuronsByWeight.indices {
             for (basis, neurons) in [("correlation", summary.neuronsByCorrelation[feature]), ("weight", summary.neuronsByWeight[feature])] {
                 for (place, neuron) in neurons.enumerated() {
-                    try insert.run(.init(run.id), .init(run.dictionary.featureID(feature)), .text(basis), .init(place + 1), .init(neuron.neuron), .init(neuron.value))
+                    try writer.add(.init(run.id), .init(run.dictionary.featureID(feature)), .text(basis), .init(place + 1), .init(neuron.neuron), .init(neuron.value))
                 }
             }
         }
+        try writer.finish()
     }
 }

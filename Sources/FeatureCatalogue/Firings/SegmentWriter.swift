@@ -97,8 +97,7 @@ public final class SegmentWriter {
             UPDATE statistic SET firings = ?, documents = ?, sum = ?, sum_of_squares = ?, maximum = ?, maximum_position = ?, last_position = ?, histogram = ?
             WHERE run_id = ? AND feature_id = ?
             """, on: connection)
-        var topic = try Statement("""
-            INSERT INTO feature_topic (run_id, topic_id, feature_id, firings, documents, sum, maximum) VALUES (?, ?, ?, ?, ?, ?, ?)
+        var topicWriter = try RowWriter(into: "feature_topic (run_id, topic_id, feature_id, firings, documents, sum, maximum)", columns: 7, """
             ON CONFLICT DO UPDATE SET firings = firings + excluded.firings, documents = documents + excluded.documents, sum = sum + excluded.sum,
                 maximum = max(maximum, excluded.maximum)
             """, on: connection)
@@ -133,16 +132,16 @@ public final class SegmentWriter {
         for place in topics.indices.sorted(by: { topics[$0] < topics[$1] }) {
             for (feature, entry, at) in byTopic[place] {
                 let tally = index.entries[entry].topics[at].tally
-                topic.bind(run.id, at: 0)
-                topic.bind(topics[place], at: 1)
-                topic.bind(run.dictionary.featureID(feature), at: 2)
-                topic.bind(Int(tally.firings), at: 3)
-                topic.bind(Int(tally.documents), at: 4)
-                topic.bind(tally.sum, at: 5)
-                topic.bind(Double(tally.maximum), at: 6)
-                try topic.run()
+                try topicWriter.append(.init(run.id))
+                try topicWriter.append(.init(topics[place]))
+                try topicWriter.append(.init(run.dictionary.featureID(feature)))
+                try topicWriter.append(.init(tally.firings))
+                try topicWriter.append(.init(tally.documents))
+                try topicWriter.append(.real(tally.sum))
+                try topicWriter.append(.init(tally.maximum))
             }
         }
+        try topicWriter.finish()
         try connection.run("UPDATE run SET tokens = tokens + ?, firings = firings + ? WHERE id = ?", .init(layout.tokens.count), .init(index.firings), .init(run.id))
         return merged
     }

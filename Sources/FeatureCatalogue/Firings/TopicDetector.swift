@@ -1,3 +1,5 @@
+import Kernels
+
 /// "Some firing in the document is at least `threshold`", as a detector of the documents of one topic.
 public struct TopicDetector: Sendable, Equatable {
     public let threshold: Float
@@ -14,49 +16,49 @@ public struct TopicDetector: Sendable, Equatable {
 /// Finds, for each topic, the threshold on a feature's strongest firing in a document that detects the topic's
 /// documents with the greatest F1; among equals the highest threshold.
 struct TopicDetectors: Sendable {
-    private let topicOf: [Int]
-    private var documents: [Int: Int] = [:]
+    /// Topic ids, ascending.
+    private let topics: [Int]
+    /// Of each topic, how many documents it has; of each document, the place of its topic in `topics`.
+    private let documents, topicOf: [Int]
 
     init(_ table: DocumentTable) {
-        topicOf = table.topics
-        for topic in topicOf { documents[topic, default: 0] += 1 }
+        topics = Set(table.topics).sorted()
+        let places = Dictionary(uniqueKeysWithValues: topics.enumerated().map { ($1, $0) })
+        topicOf = table.topics.map { places[$0]! }
+        var documents = [Int](repeating: 0, count: topics.count)
+        for topic in topicOf { documents[topic] += 1 }
+        self.documents = documents
     }
 
-    /// - Parameter maxima: each document in which the feature fires, once; left sorted by value.
+    /// - Parameter maxima: each document in which the feature fires, once, documents ascending.
     /// - Returns: by topic id, for the topics it fires on, ascending.
-    func best(_ maxima: inout [(document: Int, value: Float)]) -> [(topic: Int, detector: TopicDetector)] {
-        maxima.sort { $0.value == $1.value ? $0.document < $1.document : $0.value > $1.value }
-        var hits: [Int: Int] = [:], best: [Int: TopicDetector] = [:]
+    func best(_ maxima: ArraySlice<kernel_maximum>) -> [(topic: Int, detector: TopicDetector)] {
+        let values = maxima.map(\.value), count = values.count
+        let order = [UInt32](unsafeUninitializedCapacity: count) { kernel_order_descending(values, count, $0.baseAddress); $1 = count }
+        // Of the best so far: its F1, and how many documents it finds, of the topic and of all.
+        var best = [(f1: Double, hits: Int, taken: Int)](repeating: (0, 0, 0), count: topics.count)
+        var hits = [Int](repeating: 0, count: topics.count)
         var taken = 0
-        while taken < maxima.count {
+        while taken < count {
             // All documents of one value pass a threshold together.
-            let threshold = maxima[taken].value
-            var touched: Set<Int> = []
-            while taken < maxima.count, maxima[taken].value == threshold {
-                let topic = topicOf[maxima[taken].document]
-                hits[topic, default: 0] += 1
-                touched.insert(topic)
+            let start = taken, threshold = values[Int(order[start])]
+            while taken < count, values[Int(order[taken])] == threshold {
+                hits[topic(of: maxima, order[taken])] += 1
                 taken += 1
             }
             // Only a topic that gained a document can have got better.
-            for topic in touched {
-                let f1 = 2 * Double(hits[topic]!) / Double(taken + documents[topic]!)
-                if f1 > best[topic]?.f1 ?? 0 {
-                    best[topic] = TopicDetector(threshold: threshold, precision: Double(hits[topic]!) / Double(taken), recall: Double(hits[topic]!) / Double(documents[topic]!), f1: f1)
-                }
+            for place in start..<taken {
+                let topic = topic(of: maxima, order[place])
+                let f1 = 2 * Double(hits[topic]) / Double(taken + documents[topic])
+                if f1 > best[topic].f1 { best[topic] = (f1, hits[topic], taken) }
             }
         }
-        return best.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    }
-}
-
-extension [(document: Int, value: Float)] {
-    /// Notes a firing of `value` in `document`, which is the last noted or a later one.
-    mutating func raise(_ document: Int, to value: Float) {
-        if let last = last, last.document == document {
-            if value > last.value { self[count - 1].value = value }
-        } else {
-            append((document, value))
+        return topics.indices.filter { hits[$0] > 0 }.map { topic in
+            let (f1, hits, taken) = best[topic]
+            let detector = TopicDetector(threshold: values[Int(order[taken - 1])], precision: Double(hits) / Double(taken), recall: Double(hits) / Double(documents[topic]), f1: f1)
+            return (topics[topic], detector)
         }
     }
+
+    private func topic(of maxima: ArraySlice<kernel_maximum>, _ place: UInt32) -> Int { topicOf[Int(maxima[maxima.startIndex + Int(place)].document)] }
 }

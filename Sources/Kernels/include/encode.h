@@ -50,6 +50,8 @@ struct encode_panel {
     const float *parameters; ///< (ENCODE_PARAMETERS × ENCODE_FEATURES), in the order of the enum below
     int gated;               ///< whether the value is product · gain + offset, which must be positive too, rather than p
     uint32_t feature;        ///< number of the first feature
+    const float *next_rows;  ///< of the panel that will come next, to be fetched meanwhile, with its codes; null if it is not known
+    const int8_t *next_codes;
 };
 
 enum {

@@ -40,6 +40,29 @@ void kernel_scatter_firings(const size_t *offsets, const uint32_t *position_of_r
 void kernel_tally_feature(const uint32_t *positions, const float *values, const float *rounded, size_t n, const uint32_t *document_of,
                           const uint32_t *topic_of, uint32_t counted, struct kernel_tally *tally, struct kernel_topic_tally *topics, uint32_t *histogram);
 
-/// Adds `n` firings to counts and sums by token: `ids` gives each position its token. Returns −1, with some added, where
-/// a token is not of the vocabulary.
-int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, uint32_t *counts, double *sums);
+/// A feature's firings on one token of the vocabulary.
+struct kernel_token_tally {
+    double sum;
+    uint64_t firings;
+};
+
+/// Adds `n` firings to tallies by token: `ids` gives each position its token. Returns −1, with some added, where a token is
+/// not of the vocabulary.
+int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, struct kernel_token_tally *tallies);
+
+/// The largest value in one document.
+struct kernel_maximum {
+    uint32_t document;
+    float value;
+};
+
+/// Goes through `n` firings in order of position: appends to the `count` entries of `maxima`, in order of document, the
+/// largest value of each document (or raises the last entry, if the first document is that one), and notes in `places` which
+/// firings exceed `threshold`. Returns how many do.
+///
+/// `document_of` gives each position its document, ascending. There must be room for a maximum of each document met, and for n places.
+size_t kernel_scan_firings(const uint32_t *positions, const float *values, size_t n, const uint32_t *document_of, float threshold,
+                           struct kernel_maximum *maxima, size_t *count, uint32_t *places);
+
+/// The order of `n` positive values, the largest first, equal ones as they stand: a radix sort by their bits.
+void kernel_order_descending(const float *values, size_t n, uint32_t *order);
