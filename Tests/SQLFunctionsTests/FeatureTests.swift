@@ -1,4 +1,5 @@
 import FeatureCatalogue
+import Foundation
 import SQLFunctions
 import SQLite
 import TestSupport
@@ -108,6 +109,53 @@ import Testing
             #expect(try reader.first("SELECT context(1, 79, 1)") { $0.text(0) } == "~«!»")
         }
     }
+    @Test func `firings that are kept for a join are looked up by position`() throws {
+        let join = """
+            WITH a AS MATERIALIZED (SELECT position FROM activations('P/0/0')), b AS MATERIALIZED (SELECT position, value FROM activations('P/0/1'))
+            SELECT count(*), sum(b.value) FROM a JOIN b USING (position)
+            """
+        try World.with { (world) throws in
+            let plan = try world.ask("EXPLAIN QUERY PLAN \(join)").map { $0[3] }
+            #expect(plan.contains { $0.hasPrefix("SEARCH") && $0.contains("AUTOMATIC COVERING INDEX (position=?)") }, "\(plan)")
+            #expect(try world.ask(join) == [["9", "9.0"]])
+        }
+    }
+
+    @Test(arguments: [
+        ("SELECT count(*) FROM example", "run_id=?"),
+        ("SELECT * FROM example", "run_id=?"),
+        ("SELECT * FROM example WHERE dictionary = 'P/0' AND rank = 1", "run_id=?"),
+        ("SELECT * FROM example WHERE feature_id = 4294967298", "run_id=? AND feature_id=?"),
+        ("SELECT * FROM example WHERE feature_id = 4294967298 AND rank = 1", "run_id=? AND feature_id=? AND rank=?"),
+    ], [true, false]) func `examples are read in the order they lie in, whatever the planner knows of sizes`(query: (sql: String, key: String), hasStatistics: Bool) throws {
+        let plan = try World.with { (world) throws in
+            // What ANALYZE says of the fixtures' corpus and dictionaries, where a plan of the planner's own is a product of five tables.
+            if hasStatistics {
+                try world.connection.execute("""
+                    ANALYZE; DELETE FROM sqlite_stat1;
+                    INSERT INTO sqlite_stat1 VALUES ('feature_example', 'feature_example', '88398 44199 20 1'), ('feature', NULL, '4608'), ('dictionary', 'sqlite_autoindex_dictionary_1', '2 1'),
+                    ('run', 'sqlite_autoindex_run_1', '2 1'), ('topic', 'sqlite_autoindex_topic_1', '20 20 1'), ('document', 'document', '814 814 1'), ('source', 'sqlite_autoindex_source_1', '1 1 1');
+                    ANALYZE sqlite_schema
+                    """)
+            }
+            return try world.ask("EXPLAIN QUERY PLAN \(query.sql)").map { $0[3] }.filter { $0.contains("SCAN") || $0.contains("SEARCH") }
+        }
+        #expect(plan.map { $0.split(separator: " ")[1] } == ["d", "r", "e", "f", "doc", "document", "t", "source"])
+        #expect(plan.count == 8 && plan[2] == "SEARCH e USING PRIMARY KEY (\(query.key))", "\(plan)")
+    }
+
+    @Test func `the view of examples holds the rows it held before it was given an order`() throws {
+        let migration = try String(contentsOf: repository.appending(path: "Migrations/0005_views.sql"), encoding: .utf8)
+        let former = try #require(migration.split(separator: ";").first { $0.contains("CREATE VIEW example AS") })
+        try World.with { (world) throws in
+            try world.connection.execute(String(former).replacing("CREATE VIEW example", with: "CREATE TEMP VIEW former"))
+            for (here, there) in [("example", "former"), ("former", "example")] { #expect(try world.ask("SELECT * FROM \(here) EXCEPT SELECT * FROM \(there)") == []) }
+            let counts = try world.ask("SELECT (SELECT count(*) FROM example), (SELECT count(*) FROM former), count(*) FROM feature_example")[0]
+            #expect(Set(counts).count == 1 && counts[0] != "0")
+            #expect(try world.ask("SELECT name, type FROM pragma_table_info('example')") == world.ask("SELECT name, type FROM pragma_table_info('former')"))
+        }
+    }
+
 
     @Test func `an answer under way sees the state it began in, whatever is written meanwhile`() throws {
         try World.with { (world) throws in
