@@ -174,6 +174,8 @@ private func terminal(width: Int) -> Terminal { Terminal(isTerminal: true, width
             A/1/1    0.250  1,048,576
 
             """)
+        #expect(transcript("sample f --model m --sae a -k 2 --table") == transcript("sample f --model m --sae a -k 2"))
+        #expect(transcript("sample f --model m --sae a --table --csv").errors.contains("--table and --csv exclude each other"))
         #expect(transcript("sample f --model m --sae a -k 1 --jsonl").output == #"{"feature":"A/1/0","score":0.3333333333333333,"tokens":0}"# + "\n")
     }
 }
