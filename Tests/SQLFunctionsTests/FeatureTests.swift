@@ -77,7 +77,7 @@ import Testing
         ("nearest(9223372036854775807, 3)", "nearest: there is no feature with the feature_id 9223372036854775807\n  hint: feature('A/1/2357') gives the feature_id of a name"),
         ("nearest('P/0/0', 3, 7)", "nearest: a dictionary is given by its name, not by 7\n  hint: such as 'A/1'"),
         ("nearest('P/0/0'';DROP TABLE label;--', 3)", "\"P/0/0';DROP TABLE label;--\" is not a feature name\n  hint: a feature is named dictionary/index, such as A/1/2357"),
-        ("nearest('P/0/0', 3, 'x'' OR 1=1')", "\"x' OR 1=1\" is not a dictionary name\n  hint: a dictionary version is named family/version, such as A/1"),
+        ("nearest('P/0/0', 3, 'x'' OR 1=1')", "\"x' OR 1=1\" is not a dictionary name\n  hint: a dictionary version is named family/version, such as A/1, in letters, digits and . _ - + :"),
         ("nearest('P/0/0', 3, 'Q/0')", "P/0 and Q/0 belong to different models: the cosine of their decoder vectors means nothing\n  hint: compare features across models by what they fire on, not by direction"),
         ("nearest('P/0/0', 3, 'R/0')", "P/0 reads blocks.0.mlp.hook_post and R/0 reads blocks.0.hook_mlp_out: the cosine of their decoder vectors means nothing\n  hint: compare dictionaries of one hook point"),
         ("neighbours('[1, 0, 0]', 3, 'P/0')", "\"[1, 0, 0]\" is not a feature name\n  hint: a feature is named dictionary/index, such as A/1/2357"),
@@ -109,22 +109,6 @@ import Testing
         #expect(!plan.dropFirst().contains { line in ["SCAN f", "SCAN s", "SCAN e", "SCAN ft"].contains { line == $0 || line.hasPrefix($0 + " ") } }, "\(plan)")
     }
 
-    @Test func `lists of which only the strongest firings were kept are not counted`() throws {
-        try World.with { (world) throws in
-            try world.connection.execute("UPDATE run SET keep_top = 5")
-            #expect(world.refusal("SELECT * FROM cofiring('P/0/0')") == "P/0 keeps only the 5 strongest firings of each feature: what fires together cannot be counted from these\n  hint: ingest it again without --keep-top")
-        }
-    }
-
-    @Test func `a corpus that grows while a connection stays open is seen`() throws {
-        try World.with { (world) throws in
-            let reader = try Connection(path: world.path, access: .readOnly)
-            try registerFunctions(on: reader)
-            #expect(try reader.first("SELECT context(1, 79, 1)") { $0.text(0) } == "~«\u{7f}»")
-            try world.connection.execute("UPDATE token SET bytes = x'21' WHERE token = 79")
-            #expect(try reader.first("SELECT context(1, 79, 1)") { $0.text(0) } == "~«!»")
-        }
-    }
     @Test func `firings that are kept for a join are looked up by position`() throws {
         let join = """
             WITH a AS MATERIALIZED (SELECT position FROM activations('P/0/0')), b AS MATERIALIZED (SELECT position, value FROM activations('P/0/1'))
@@ -172,6 +156,22 @@ import Testing
         }
     }
 
+    @Test func `lists of which only the strongest firings were kept are not counted`() throws {
+        try World.with { (world) throws in
+            try world.connection.execute("UPDATE run SET keep_top = 5")
+            #expect(world.refusal("SELECT * FROM cofiring('P/0/0')") == "P/0 keeps only the 5 strongest firings of each feature: what fires together cannot be counted from these\n  hint: ingest it again without --keep-top")
+        }
+    }
+
+    @Test func `a corpus that grows while a connection stays open is seen`() throws {
+        try World.with { (world) throws in
+            let reader = try Connection(path: world.path, access: .readOnly)
+            try registerFunctions(on: reader)
+            #expect(try reader.first("SELECT context(1, 79, 1)") { $0.text(0) } == "~«\u{7f}»")
+            try world.connection.execute("UPDATE token SET bytes = x'21' WHERE token = 79")
+            #expect(try reader.first("SELECT context(1, 79, 1)") { $0.text(0) } == "~«!»")
+        }
+    }
 
     @Test func `an answer under way sees the state it began in, whatever is written meanwhile`() throws {
         try World.with { (world) throws in
