@@ -24,7 +24,7 @@ struct Excerpt: Sendable, Equatable {
 
 /// As much of the beginning of `text` as fits into `width` columns, made visible; an ellipsis where it was cut.
 func truncated(_ text: String, width: Int) -> String {
-    if text.utf8.count <= width, isPlain(text) { return text }
+    if isPlain(text) { return text.utf8.count <= width ? text : width > 0 ? text.prefix(width - 1) + "…" : "" }
     var fit = Fit(text, width: width)
     fit.trim()
     return fit.pieces.joined() + (fit.isCut && width > 0 ? "…" : "")
@@ -59,7 +59,7 @@ func truncated(_ excerpt: Excerpt, width: Int, mark: (String) -> String) -> Stri
 
 /// The columns that `text` takes when it is made visible, counted up to `limit`: corpus text can be long.
 func visibleWidth(of text: String, upTo limit: Int) -> Int {
-    if text.utf8.count <= limit, isPlain(text) { return text.utf8.count }
+    if isPlain(text) { return min(text.utf8.count, limit) }
     let fit = Fit(text, width: limit)
     return fit.isCut ? limit : fit.width
 }
