@@ -12,7 +12,7 @@ CREATE TABLE neighbour_graph (
     engine TEXT NOT NULL, -- the version of monoseme that made it
     started_at TEXT NOT NULL,
     finished_at TEXT,
-    UNIQUE (dictionary_id, target_id)
+    UNIQUE (dictionary_id, target_id, k) -- one, but for the time in which a larger one is being made
 ) STRICT;
 
 -- Rank 1 is the nearest. Two million rows are usual: they refer to features and graphs without REFERENCES, which would look
@@ -36,7 +36,8 @@ CREATE TABLE neighbour_carry (
     PRIMARY KEY (graph_id, first_index)
 ) STRICT;
 
--- A feature's nearest in each dictionary that a graph was made for.
+-- A feature's nearest in each dictionary that a graph was made for; of the larger one where two are complete, of a complete one
+-- while a larger one is being made.
 CREATE VIEW neighbour AS
 SELECT
     n.feature_id,
@@ -48,7 +49,12 @@ SELECT
     n.cosine,
     n.neighbour_id
 FROM feature_neighbour AS n
+JOIN neighbour_graph AS h ON h.id = n.graph_id
 JOIN feature AS f ON f.id = n.feature_id
 JOIN dictionary AS d ON d.id = f.dictionary_id
 JOIN feature AS g ON g.id = n.neighbour_id
-JOIN dictionary AS t ON t.id = g.dictionary_id;
+JOIN dictionary AS t ON t.id = g.dictionary_id
+WHERE NOT EXISTS (
+    SELECT 1 FROM neighbour_graph AS other
+    WHERE other.dictionary_id = h.dictionary_id AND other.target_id = h.target_id AND (other.is_complete, other.k) > (h.is_complete, h.k)
+);

@@ -125,8 +125,8 @@ enum Near: Command {
 
     private static func words(_ cost: SearchCost, _ target: FeatureDictionary, _ subset: FeatureSubset?) -> String {
         let way = cost.codesScanned > 0
-            ? "vector index: \(counted(cost.codesScanned, "code")) scanned, \(counted(cost.candidates, "candidate")) left, \(grouped(cost.reranked)) re-ranked in single precision"
-            : "plain scan: \(counted(cost.reranked, "vector")) multiplied in single precision"
+            ? "vector index: \(counted(cost.codesScanned, "code")) scanned, \(counted(cost.candidates, "candidate")) left, \(grouped(cost.reranked)) float32 vectors multiplied"
+            : "plain scan: \(counted(cost.reranked, "vector")) multiplied"
         return "\(way), \(NumberFormat.bytes.text(Double(cost.bytesTouched))) touched" + (subset.map { "; \(grouped($0.count)) of \(counted(target.features, "feature")) satisfy the predicate" } ?? "")
     }
 

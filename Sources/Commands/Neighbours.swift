@@ -33,7 +33,7 @@ enum Neighbours: Command {
         let seconds = (ContinuousClock.now - started) / .seconds(1)
         progress.finish()
         if summary.wasComplete {
-            invocation.note("\(title): the \(summary.graph.k) nearest features are there already; nothing was done")
+            invocation.note("\(title): the \(summary.graph.neighbours) nearest features are there already; nothing was done")
         } else if summary.featuresResumed > 0 {
             invocation.note("\(title): \(counted(summary.featuresResumed, "feature")) had been done before")
         }

@@ -60,10 +60,11 @@ public final class Catalogue {
             let version = try Catalogue.judge(connection, path: path)
             switch purpose {
             case .reading:
-                if version == 0 { throw MonosemeError("\(quoted(path, limit: 400)) is empty: it holds no catalogue yet", hint: "fill it with monoseme ingest, or name another file with --catalogue FILE") }
+                if version == 0 { throw Catalogue.empty(path) }
                 try Catalogue.demandCurrent(version, path)
                 try connection.execute("PRAGMA query_only = 1; PRAGMA mmap_size = 2147418112; PRAGMA cache_size = -32768")
             case .writing, .ingesting:
+                if version == 0, purpose == .writing { throw Catalogue.empty(path) }
                 if version == 0 { try connection.execute("PRAGMA page_size = 16384; PRAGMA application_id = \(Catalogue.applicationID)") }
                 try connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = 1; PRAGMA cache_size = -65536")
                 try migrate()
@@ -91,7 +92,11 @@ public final class Catalogue {
 
     private static func demandCurrent(_ version: Int, _ path: String) throws {
         guard version < migration_count else { return }
-        throw MonosemeError("\(quoted(path, limit: 400)) is of an older version of Monoseme (schema \(version), this is \(migration_count))", hint: "run any command that writes, such as monoseme label, to bring it up to date")
+        throw MonosemeError("\(quoted(path, limit: 400)) is of an older version of Monoseme (schema \(version), this is \(migration_count))", hint: "any command that writes brings it up to date, such as monoseme check --rebuild-codes")
+    }
+
+    private static func empty(_ path: String) -> MonosemeError {
+        MonosemeError("\(quoted(path, limit: 400)) is empty: it holds no catalogue yet", hint: "fill it with monoseme ingest, or name another file with --catalogue FILE")
     }
 
     private static func demandFile(at path: String) throws {

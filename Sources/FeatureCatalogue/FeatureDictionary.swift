@@ -1,5 +1,6 @@
 import Diagnostics
 import Formats
+import Kernels
 import Numerics
 import SQLite
 
@@ -17,6 +18,9 @@ public struct FeatureDictionary: Sendable, Equatable {
 
     /// The key of one feature in every table: dictionary id · 2³² + index.
     public func featureID(_ index: Int) -> Int { id << 32 + index }
+
+    /// Whether its numbers can be those of a dictionary. A stranger's file may say anything; sizes are multiplied and ranges made of them.
+    var hasSoundShape: Bool { (0...featuresMaximum).contains(features) && (1...1 << 28).contains(width) && (0..<1 << 31).contains(id) }
 }
 
 extension Catalogue {
@@ -26,9 +30,12 @@ extension Catalogue {
         try dictionaries("WHERE name = ?", .text(name.description)).first
     }
 
-    /// - Throws: when there is none; the hint lists those there are.
+    /// - Throws: when there is none, the hint lists those there are; and when its numbers are damaged.
     public func dictionary(named name: DictionaryName) throws -> FeatureDictionary {
-        if let found = try dictionaryIfAny(named: name) { return found }
+        if let found = try dictionaryIfAny(named: name) {
+            try demandSoundShape(found)
+            return found
+        }
         let known = try dictionaries().map(\.name.description)
         throw MonosemeError("no dictionary \"\(name)\" in \(quoted(path, limit: 400))",
                             hint: known.isEmpty ? "the catalogue is empty: fill it with monoseme ingest" : "there \(known.count == 1 ? "is" : "are") \(known.prefix(20).joined(separator: ", "))")
@@ -59,6 +66,12 @@ extension Catalogue {
         }
     }
 
+    public func demandSoundShape(_ dictionary: FeatureDictionary) throws {
+        guard dictionary.hasSoundShape else {
+            throw MonosemeError("\(dictionary.name) is damaged: it says it has \(dictionary.features) features of \(dictionary.width) numbers", hint: "monoseme check lists all damage")
+        }
+    }
+
     /// Calls `body` with each block of unit decoder rows in order: the first row's index, and (rows × width) floats.
     public func forEachDecoderBlock(of dictionary: FeatureDictionary, _ body: (Int, UnsafeBufferPointer<Float>) throws -> Void) throws {
         var next = 0
@@ -74,8 +87,17 @@ extension Catalogue {
     }
 
     /// The unit decoder vector of one feature, `width` long; zeros where the file's row was zeros.
+    ///
+    /// - Throws: when it is not the vector that was coded or, where there is no code to tell, not of length 1.
     public func decoder(of index: Int, in dictionary: FeatureDictionary) throws -> [Float] {
-        try DecoderRows(of: dictionary, in: self).withRow(index) { Array(UnsafeBufferPointer(start: $0, count: dictionary.width)) }
+        let codes = CodeLayout(dictionary) == nil || !(0..<dictionary.features).contains(index) ? nil : try? vectorIndex(of: dictionary)
+        let sum = try? codes?.vectorSum(of: index)
+        let rows = try codes?.rows ?? DecoderRows(of: dictionary, in: self)
+        defer { rows.close() }
+        let vector = try rows.withRow(index, sum: sum) { Array(UnsafeBufferPointer(start: $0, count: dictionary.width)) }
+        let length = kernel_dot_exact(vector, vector, vector.count).squareRoot()
+        guard length == 0 || abs(length - 1) <= unitTolerance else { throw damagedVectors(dictionary) }
+        return vector
     }
 
     /// Whether a block has the bytes that its numbers say. Each number is at most that of the bytes before they are multiplied.

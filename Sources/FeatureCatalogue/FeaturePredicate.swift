@@ -11,6 +11,7 @@ extension Catalogue {
     /// it a semicolon behind such a bracket. It runs on a connection of its own, which may read and nothing else.
     /// - Throws: `MonosemeError` that repeats the predicate and what SQLite said of it; the hint lists the columns.
     public func features(of dictionary: FeatureDictionary, where predicate: String) throws -> FeatureSubset {
+        try demandSoundShape(dictionary)
         guard !predicate.utf8.contains(0) else { throw MonosemeError("the predicate \(quoted(predicate, limit: 200)) holds a NUL") }
         let reader = try Catalogue.openForReading(path)
         do {

@@ -95,7 +95,7 @@ static struct fit code_row(const float *y, size_t n, uint8_t *u, uint8_t *trial)
     return best;
 }
 
-uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t index) { return (uint32_t)checksum((const uint8_t *)row, 4 * width, index); }
+uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t number) { return (uint32_t)checksum((const uint8_t *)row, 4 * width, number); }
 
 void kernel_code_rows(const float *rows, size_t count, size_t width, size_t first, uint8_t *panel, uint8_t *low) {
     size_t n = kernel_rotated(width), half = n / 2, bytes = kernel_code_panel_bytes(width), row_bytes = kernel_code_row_bytes(width);
@@ -134,7 +134,7 @@ size_t kernel_code_first_bad_panel(const uint8_t *panels, size_t count, size_t w
 size_t kernel_code_first_bad_row(const uint8_t *low, size_t count, size_t width, size_t first, const uint32_t *rows) {
     size_t bytes = kernel_code_row_bytes(width);
     for (size_t i = 0; i < count; i++, low += bytes) {
-        uint32_t sum = (uint32_t)checksum(low, bytes - 4, rows ? rows[i] : first + i);
+        uint32_t sum = (uint32_t)checksum(low, bytes - 4, first + (rows ? rows[i] : i));
         if (memcmp(low + bytes - 4, &sum, 4)) return i;
     }
     return count;

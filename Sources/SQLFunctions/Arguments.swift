@@ -64,7 +64,7 @@ extension Catalogue {
         case .integer(let id): found = try feature(id: Int(id), for: function)
         case let other: throw MonosemeError("\(function): a feature is given by its name or its feature_id, not by \(words(other))", hint: "such as \(function)('A/1/2357')")
         }
-        try demandSound(found.dictionary)
+        try demandSoundShape(found.dictionary)
         return found
     }
 
@@ -80,17 +80,8 @@ extension Catalogue {
         switch value ?? .null {
         case .null: return nil
         case .text(let name):
-            let found = try dictionary(named: try DictionaryName(parsing: name))
-            try demandSound(found)
-            return found
+            return try dictionary(named: try DictionaryName(parsing: name))
         case let other: throw MonosemeError("\(function): a dictionary is given by its name, not by \(words(other))", hint: "such as 'A/1'")
-        }
-    }
-
-    /// A stranger's file may say anything of itself; sizes are multiplied further on.
-    private func demandSound(_ dictionary: FeatureDictionary) throws {
-        guard (1...featuresMaximum).contains(dictionary.features), (1...1 << 24).contains(dictionary.width) else {
-            throw MonosemeError("\(dictionary.name) is damaged: it says it has \(dictionary.features) features of \(dictionary.width) numbers", hint: "monoseme check lists all damage")
         }
     }
 }

@@ -132,10 +132,10 @@ public final class Connection {
     }
 
     /// Runs `body` with the file read rather than mapped into memory, which is cheaper for megabytes that are looked at once:
-    /// a mapped page costs a fault. The setting of the connection comes back; where it may not be changed, it stays.
+    /// a mapped page costs a fault. The setting comes back; where it may not be changed, it stays. Attached databases keep theirs.
     public func withoutMapping<Result>(_ body: () throws -> Result) rethrows -> Result {
-        guard let size = try? integer("PRAGMA mmap_size"), size > 0, (try? execute("PRAGMA mmap_size = 0")) != nil else { return try body() }
-        defer { try? execute("PRAGMA mmap_size = \(size)") }
+        guard let size = try? integer("PRAGMA main.mmap_size"), size > 0, (try? execute("PRAGMA main.mmap_size = 0")) != nil else { return try body() }
+        defer { try? execute("PRAGMA main.mmap_size = \(size)") }
         return try body()
     }
 

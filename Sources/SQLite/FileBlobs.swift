@@ -4,8 +4,8 @@ import CSQLite
 ///
 /// A blob lies in a chain of pages, and SQLite finds a part of it by walking the chain up to there: to read a few hundred
 /// bytes here and there is to touch every page. A blob that was written at once lies in pages that follow one another; this
-/// takes that for granted, and also that the file is up to date, which it is unless its write-ahead log holds something newer.
-/// So whatever is read this way is to be believed only by a checksum of its own; where that fails, `Blob` is the way.
+/// takes that for granted until it is told to `follow` the chain, and always that the file is up to date, which it is unless
+/// its write-ahead log holds something newer. So whatever is read this way is to be believed only by a checksum of its own; where that fails, `Blob` is the way.
 ///
 /// The file is read through the connection's own handle (a second one, closed, would drop SQLite's locks). The format is
 /// that of sqlite.org/fileformat2.html, and everything in it is hostile until checked: what makes no sense has no answer.
@@ -30,6 +30,18 @@ public final class FileBlobs {
         /// Bytes of the first overflow page that belong to columns before the blob.
         let skipped: Int
         let count: Int
+        /// The overflow pages in order, where the chain has been followed.
+        var pages: [Int]?
+
+        func page(_ index: Int) -> Int { pages.map { $0[index] } ?? overflow + index }
+
+        /// How many pages from the `index`th on lie one behind the other, `most` at the most.
+        func run(from index: Int, most: Int) -> Int {
+            guard let pages else { return most }
+            var count = 1
+            while count < most, index + count < pages.count, pages[index + count] == pages[index] + count { count += 1 }
+            return count
+        }
     }
 
     /// `nil` where there is no file that can be read so.
@@ -61,10 +73,11 @@ public final class FileBlobs {
                 guard read(.init(rebasing: rest[..<done]), at: place.start + offset) else { return false }
             } else {
                 let (page, within) = (offset - place.local + place.skipped).quotientAndRemainder(dividingBy: usable - 4)
-                let start = (place.overflow - 1 + page) * pageSize
+                guard place.pages.map({ page < $0.count }) ?? true else { return false }
+                let start = (place.page(page) - 1) * pageSize
                 if within == 0, rest.count >= 2 * usable {
                     // Many pages in one go, and what they hold moved together: a call of the system for each is dearer.
-                    let pages = min(FileBlobs.stretchBytes / pageSize, rest.count / (usable - 4))
+                    let pages = place.run(from: page, most: min(FileBlobs.stretchBytes / pageSize, rest.count / (usable - 4)))
                     guard read(.init(start: stretch.baseAddress, count: pages * pageSize), at: start) else { return false }
                     for index in 0..<pages {
                         (rest.baseAddress! + index * (usable - 4)).copyMemory(from: stretch.baseAddress! + index * pageSize + 4, byteCount: usable - 4)
@@ -78,6 +91,22 @@ public final class FileBlobs {
             offset += done
             rest = UnsafeMutableRawBufferPointer(rebasing: rest[done...])
         }
+        return true
+    }
+
+    /// Finds out where the pages of this row's blob really are, page by page. Says whether that is news.
+    public func follow(row: Int) -> Bool {
+        guard var place = place(of: row), place.pages == nil else { return false }
+        let length = place.count - place.local + place.skipped
+        var pages: [Int] = [], next = place.overflow
+        while pages.count * (usable - 4) < length {
+            var number: UInt32 = 0
+            guard next > 1, withUnsafeMutableBytes(of: &number, { read($0, at: (next - 1) * pageSize) }) else { break }
+            pages.append(next)
+            next = Int(UInt32(bigEndian: number))
+        }
+        place.pages = pages
+        places[row] = place
         return true
     }
 

@@ -6,20 +6,6 @@ public struct FunctionArguments: ~Copyable {
     public let count: Int
 
     public func isNull(_ index: Int) -> Bool { sqlite3_value_type(values![index]) == SQLITE_NULL }
-    public func integer(_ index: Int) -> Int { Int(sqlite3_value_int64(values![index])) }
-    public func real(_ index: Int) -> Double { sqlite3_value_double(values![index]) }
-    public func text(_ index: Int) -> String {
-        guard let start = sqlite3_value_text(values![index]) else { return "" }
-        return String(decoding: UnsafeBufferPointer(start: start, count: Int(sqlite3_value_bytes(values![index]))), as: UTF8.self)
-    }
-    public func withBlob<Result>(_ index: Int, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        let start = sqlite3_value_blob(values![index])
-        return try body(UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_value_bytes(values![index]))))
-    }
-    public func isBlob(_ index: Int) -> Bool { sqlite3_value_type(values![index]) == SQLITE_BLOB }
-}
-
-extension FunctionArguments {
     public func value(_ index: Int) -> SQLiteValue { SQLiteValue(values![index]) }
 }
 

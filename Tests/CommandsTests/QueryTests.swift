@@ -17,6 +17,8 @@ import Testing
             let labelled = monoseme(["label", feature, label, "--author", "ada"], catalogue: path)
             precondition(labelled.status == 0, labelled.errors)
         }
+        // All tests share it, so none can remove it.
+        atexit { for suffix in ["", "-wal", "-shm"] { unlink(QueryTests.catalogue + suffix) } }
         return path
     }()
 

@@ -42,7 +42,7 @@ struct MigrationTests {
                 try old.execute("PRAGMA application_id = \(Catalogue.applicationID); PRAGMA user_version = \(version)")
             }
             #expect(failure { _ = try Catalogue(path: path, for: .reading) } == MonosemeError(
-                "\(quoted(path, limit: 400)) is of an older version of Monoseme (schema \(version), this is \(migration_count))", hint: "run any command that writes, such as monoseme label, to bring it up to date"))
+                "\(quoted(path, limit: 400)) is of an older version of Monoseme (schema \(version), this is \(migration_count))", hint: "any command that writes brings it up to date, such as monoseme check --rebuild-codes"))
             #expect(try Catalogue(path: path, for: .writing).version == Int(migration_count))
             #expect(try Catalogue(path: path, for: .reading).check().findings.isEmpty)
         }
@@ -73,7 +73,7 @@ struct OpeningTests {
     static let cases: [Case] = [
         .init(name: "nothing", make: { _ in }, reading: missing, writing: missing, ingesting: nil),
         .init(name: "a folder", make: { try FileManager.default.createDirectory(atPath: $0, withIntermediateDirectories: false) }, reading: folder, writing: folder, ingesting: folder),
-        .init(name: "an empty file", make: { try Data().write(to: URL(filePath: $0)) }, reading: empty, writing: nil, ingesting: nil),
+        .init(name: "an empty file", make: { try Data().write(to: URL(filePath: $0)) }, reading: empty, writing: empty, ingesting: nil),
         .init(name: "text", make: { try Data(String(repeating: "No database. ", count: 100).utf8).write(to: URL(filePath: $0)) }, reading: notDatabase, writing: notDatabase, ingesting: notDatabase),
         .init(name: "another program's database", make: { try sqlite($0, "CREATE TABLE t (a)") }, reading: foreign, writing: foreign, ingesting: foreign),
         .init(name: "another program's database with a version", make: { try sqlite($0, "PRAGMA user_version = 3") }, reading: foreign, writing: foreign, ingesting: foreign),

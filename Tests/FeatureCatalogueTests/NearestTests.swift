@@ -68,6 +68,28 @@ struct NearestTests {
         #expect(failure { for index in [0, 1030, 2099, 3999] { _ = try catalogue.decoder(of: index, in: dictionary) } } == damaged)
     }
 
+    /// Sizes are multiplied, and ranges and arrays made of them: none of these may end the process.
+    @Test(arguments: ["width = -1", "width = 100000000000", "width = 9223372036854775807", "features = -1", "features = 9223372036854775807", "features = 4611686018427387904"])
+    func `sizes that no dictionary has are refused before anything is made of them`(sizes: String) throws {
+        let (catalogue, _, _) = try dictionaryCatalogue(random(40, width: 2, seed: 1))
+        try catalogue.connection.execute("UPDATE dictionary SET " + sizes)
+        let dictionary = try catalogue.dictionaries()[0], expression = try FeatureExpression(parsing: "A/0/1 + A/0/2")
+        let message = "A/0 is damaged: it says it has \(dictionary.features) features of \(dictionary.width) numbers"
+        #expect(failure { _ = try catalogue.dictionary(named: dictionary.name) }?.message == message)
+        #expect(failure { _ = try catalogue.nearest(to: [1, 0], in: dictionary, k: .max) }?.message == message)
+        #expect(failure { _ = try catalogue.direction(of: expression, in: dictionary) }?.message == message)
+        #expect(failure { _ = try catalogue.features(of: dictionary, where: "density > 0") }?.message == message)
+        #expect(try catalogue.storedNeighbours(of: 1, in: dictionary, among: dictionary, k: 3) == nil)
+        #expect(failure { _ = try catalogue.decoder(of: 1, in: dictionary) }?.message.hasSuffix("damaged or missing") == true)
+        #expect(failure { _ = try catalogue.unitRows(of: dictionary) }?.message.hasSuffix("damaged or missing") == true)
+    }
+
+    @Test func `a subset holds no feature that the dictionary has not`() {
+        var subset = FeatureSubset(of: 10)
+        for index in [-1, 3, 9, 10, 20, 64, .max] { subset.insert(index) }
+        #expect(subset.indices == [3, 9] && subset.count == 2 && !subset.contains(20))
+    }
+
     @Test func `a decoder vector is the row that was given`() throws {
         let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(2100, width: 3, seed: 2))
         for index in [0, 1023, 1024, 2047, 2048, 2099] { #expect(try catalogue.decoder(of: index, in: dictionary) == unit[index]) }

@@ -114,15 +114,21 @@ struct NeighbourGraphTests {
         #expect(try catalogue.check().findings == [])
     }
 
-    @Test func `a larger k begins anew where a smaller one was not finished, and a smaller k finishes the larger`() throws {
-        let (catalogue, a, _, _) = try world()
-        #expect(throws: Stop.self) { try store(catalogue, a, a, k: 3) { _ in throw Stop() } }
+    @Test func `a complete graph answers until a larger one is complete, and each unfinished one goes on by its own k`() throws {
+        let (catalogue, a, b, _) = try world()
+        try store(catalogue, a, b, k: 2)
+        try store(catalogue, a, a, k: 3)
+        let answer = try #require(try catalogue.storedNeighbours(of: 7, in: a, among: a, k: 3))
         #expect(throws: Stop.self) { try store(catalogue, a, a, k: 5) { _ in throw Stop() } }
-        let summary = try store(catalogue, a, a, k: 4)
-        #expect(summary.graph.k == 5 && summary.featuresResumed == 96)
-        let (whole, c, _, _) = try world()
-        try store(whole, c, c, k: 5)
-        #expect(try tables(catalogue) == tables(whole))
+        #expect(try catalogue.storedNeighbours(of: 7, in: a, among: a, k: 3) == answer)
+        #expect(try catalogue.connection.integer("SELECT count(*) FROM neighbour WHERE feature_id = ? AND neighbour_dictionary = 'A/1'", .init(a.featureID(7))) == 3)
+        #expect(try store(catalogue, a, a, k: 3).wasComplete)
+        let begun = try store(catalogue, a, a, k: 4)
+        #expect(begun.featuresResumed == 0 && begun.graph.k == 4 && begun.graph.isComplete)
+        // Of one pair one graph stays; another pair's is not touched.
+        #expect(try catalogue.neighbourGraphs().map { [$0.dictionary, $0.target, $0.k] } == [[a.id, b.id, 2], [a.id, a.id, 4]])
+        #expect(try catalogue.connection.integer("SELECT count(*) FROM neighbour_carry") == 0)
+        #expect(try catalogue.check().findings == [])
     }
 
     @Test func `dictionaries of other hook points and other models are refused`() throws {
@@ -171,6 +177,8 @@ struct NeighbourGraphTests {
         ("UPDATE feature_neighbour SET cosine = 9e999 WHERE rank = 1 AND feature_id & 4095 = 5", "order of neighbours"), ("UPDATE feature_neighbour SET cosine = 0.99 WHERE rank = 3 AND feature_id & 4095 = 5", "order of neighbours"),
         ("UPDATE feature_neighbour SET neighbour_id = neighbour_id + 700 WHERE rank = 1 AND feature_id & 4095 = 5", "neighbour of a feature"), ("UPDATE feature_neighbour SET neighbour_id = -9223372036854775807 WHERE rank = 1 AND feature_id & 4095 = 5", "neighbour of a feature"),
         ("UPDATE feature_neighbour SET neighbour_id = feature_id WHERE rank = 1 AND feature_id & 4095 = 5", "neighbour of a feature"),
+        // A lie that keeps the order: the cosine is another feature's.
+        ("UPDATE feature_neighbour SET neighbour_id = neighbour_id + 1 WHERE rank = 5 AND feature_id & 4095 = 5", "cosine of a neighbour"), ("UPDATE feature_neighbour SET cosine = cosine - 1e-6 WHERE rank = 5 AND feature_id & 4095 = 5", "cosine of a neighbour"),
     ]) func `damaged neighbours are found by a check and never answered`(sql: String, what: String) throws {
         let (catalogue, a, _, _) = try world()
         try store(catalogue, a, a)
@@ -189,7 +197,7 @@ struct NeighbourGraphTests {
         ("INSERT INTO neighbour_carry VALUES (1, 0, x'', 0)", "candidates of a neighbour graph"), ("INSERT INTO neighbour_carry VALUES (8, 0, x'', 0)", "graph of neighbours"),
         // Plausible lies: another feature that is nearly as near, and a cosine that keeps the order. Every feature has them, so that a sample meets one.
         ("DELETE FROM feature_neighbour WHERE rank = 5; INSERT INTO feature_neighbour SELECT feature_id, graph_id, 5, (SELECT max(id) - feature_id % 7 FROM feature WHERE dictionary_id = 1 AND feature_index < 690), -0.99 FROM feature_neighbour WHERE rank = 1", "nearest features of a feature"),
-        ("UPDATE feature_neighbour SET cosine = cosine - 0.0009765625 WHERE rank = 5", "nearest features of a feature"), ("UPDATE feature_neighbour SET cosine = cosine - 1e-13 WHERE rank = 5", "cosine of a neighbour"),
+        ("UPDATE feature_neighbour SET cosine = cosine - 0.0009765625 WHERE rank = 5", "cosine of a neighbour"), ("UPDATE feature_neighbour SET cosine = cosine - 1e-13 WHERE rank = 5", "cosine of a neighbour"),
     ]) func `a damaged graph is found by a check`(sql: String, what: String) throws {
         let (catalogue, a, _, _) = try world()
         try store(catalogue, a, a)

@@ -147,7 +147,7 @@ struct Planted {
 
 /// A new catalogue that may be opened again in this process: an ingest's lock is held until the process ends.
 func makeCatalogue(at path: String) throws -> Catalogue {
-    if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
+    _ = try Catalogue(path: path, for: .ingesting)
     return try Catalogue(path: path, for: .writing)
 }
 

@@ -105,6 +105,33 @@ struct VectorIndexTests {
         #expect(cost.codesAreDamaged)
     }
 
+    /// Their bytes are sound, their place is not: so they look where the file is behind its write-ahead log, or after a VACUUM.
+    @Test(arguments: [0, 1]) func `another dictionary's codes are noticed`(plane: Int) throws {
+        let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(5_000, width: 8, seed: 13))
+        let other = try dictionaryCatalogue(random(5_000, width: 8, seed: 14)).2
+        let twin = try catalogue.register(DictionaryDescription(name: DictionaryName(parsing: "A/1"), hook: dictionary.hook, architecture: "standard", settings: "{}", weightsSHA256: "1"), model: dictionary.model,
+                                          decoder: Matrix(rows: 5_000, columns: 8, other.joined().map { $0 }), norms: Array(repeating: 1, count: 5_000), scales: Array(repeating: 1, count: 5_000),
+                                          encoderDecoderCosines: Array(repeating: .nan, count: 5_000))
+        let expected = try scanned(catalogue, unit[9], dictionary, k: 6)
+        try catalogue.connection.run("UPDATE code_block SET codes = (SELECT other.codes FROM code_block AS other WHERE other.dictionary_id = ? AND other.plane = code_block.plane) WHERE dictionary_id = ? AND plane = ?",
+                                     .init(twin.id), .init(dictionary.id), .init(plane))
+        var cost = SearchCost()
+        #expect(try catalogue.nearest(to: unit[9], in: dictionary, k: 6, excluding: nil, among: nil, cost: &cost) == expected)
+        #expect(cost.codesAreDamaged)
+    }
+
+    /// The bound is of unit rows: rows of another length that were coded all the same are met, not overlooked.
+    @Test(arguments: ["00000040", "0000C07F", "FFFF7F7F", "0000807F"]) func `a coded vector that is not of length 1 is noticed`(number: String) throws {
+        let (catalogue, dictionary, _) = try dictionaryCatalogue(random(3_000, width: 8, seed: 15)), axis: [Float] = [1, 0, 0, 0, 0, 0, 0, 0]
+        try catalogue.connection.execute("UPDATE decoder_block SET vectors = CAST(x'\(number)' || substr(vectors, 5) AS BLOB) WHERE first_index = 1024")
+        // As an ingest would that failed to make its rows unit; `rebuildCodes` asks for their digests.
+        try catalogue.connection.execute("DELETE FROM code_block")
+        try catalogue.writeCodes(of: dictionary)
+        for k in [1, 700] {
+            #expect(failure { _ = try catalogue.nearest(to: axis, in: dictionary, k: k) }?.message == "the decoder vectors of A/0 in \":memory:\" are damaged or missing", "k \(k)")
+        }
+    }
+
     @Test func `a vector that is not the one that was coded is noticed`() throws {
         let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(3_000, width: 8, seed: 6))
         // The nearest row's sign is turned in the file: the code says 1, the product −1.
@@ -113,6 +140,38 @@ struct VectorIndexTests {
         try catalogue.connection.run("UPDATE decoder_block SET vectors = CAST(? || substr(vectors, 33) AS BLOB) WHERE first_index = 1024", .blob(bytes))
         #expect(failure { _ = try catalogue.nearest(to: unit[1_024], in: dictionary, k: 3) }
             == MonosemeError("the decoder vectors of A/0 in \":memory:\" are damaged or missing", hint: "monoseme check lists all damage; ingest again or restore a copy"))
+    }
+
+    /// A feature asked about is looked at as closely as those found; and codes are not made of what is damaged.
+    @Test(arguments: [(4 * 8 * 5 + 2, "40"), (4 * 8 * 5 + 1, "11"), (4 * 8 * 5 + 3, "7F")]) func `a damaged vector is neither asked about nor coded anew`(place: Int, byte: String) throws {
+        let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(3_000, width: 8, seed: 8))
+        try catalogue.connection.execute("UPDATE decoder_block SET vectors = CAST(substr(vectors, 1, \(place)) || x'\(byte)' || substr(vectors, \(place + 2)) AS BLOB) WHERE first_index = 0")
+        let damaged = MonosemeError("the decoder vectors of A/0 in \":memory:\" are damaged or missing", hint: "monoseme check lists all damage; ingest again or restore a copy")
+        #expect(failure { _ = try catalogue.decoder(of: 5, in: dictionary) } == damaged)
+        #expect(try catalogue.decoder(of: 6, in: dictionary) == unit[6])
+        let codes = try catalogue.connection.rows("SELECT codes FROM code_block ORDER BY id") { $0.blob(0) }
+        #expect(failure { try catalogue.rebuildCodes() } == damaged)
+        #expect(try catalogue.connection.rows("SELECT codes FROM code_block ORDER BY id") { $0.blob(0) } == codes)
+    }
+
+    /// In a file with room in it, blobs lie wherever there is some.
+    @Test func `codes and vectors in scattered pages are found`() throws {
+        try withTemporaryFolder { folder in
+            let path = folder.appending(path: "c.sqlite").path
+            let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(12_000, width: 64, seed: 9), path: path)
+            try catalogue.connection.execute("CREATE TABLE scrap (id INTEGER PRIMARY KEY, bytes BLOB)")
+            for _ in 0..<300 { try catalogue.connection.run("INSERT INTO scrap (bytes) VALUES (randomblob(50000))") }
+            try catalogue.connection.execute("DELETE FROM scrap WHERE id % 2 = 0; UPDATE decoder_block SET vectors = CAST(vectors AS BLOB)")
+            try catalogue.rebuildCodes()
+            try catalogue.checkpoint()
+            let reader = try Catalogue(path: path, for: .reading)
+            let expected = try scanned(catalogue, unit[77], dictionary, k: 9)
+            for _ in 1...3 {
+                var cost = SearchCost()
+                #expect(try reader.nearest(to: reader.decoder(of: 77, in: dictionary), in: dictionary, k: 9, excluding: nil, among: nil, cost: &cost) == expected)
+                #expect(cost.codesScanned == 12_000)
+            }
+        }
     }
 
     @Test func `a catalogue of before the index gets its codes from the first writer`() throws {

@@ -212,7 +212,13 @@ struct FunctionTests {
         let connection = try memory()
         try connection.register("describe", arguments: -1) { arguments in
             .text((0..<arguments.count).map { place in
-                arguments.isNull(place) ? "null" : arguments.isBlob(place) ? "blob \(arguments.withBlob(place) { $0.count })" : arguments.text(place)
+                switch arguments.value(place) {
+                case .null: arguments.isNull(place) ? "null" : "?"
+                case .integer(let n): "\(n)"
+                case .real(let r): "\(r)"
+                case .text(let text): text
+                case .blob(let bytes): "blob \(bytes.count)"
+                }
             }.joined(separator: ","))
         }
         #expect(try connection.first("SELECT describe(1, NULL, 'é', x'0102', 2.5)") { $0.text(0) } == "1,null,é,blob 2,2.5")

@@ -51,6 +51,25 @@ struct FileBlobsTests {
         }
     }
 
+    @Test func `a chain of scattered pages is read once it has been followed`() throws {
+        try withTable(pageSize: 1_024) { connection, _ in
+            // Pages set free here and there, and taken again from the last to the first.
+            try connection.execute("DELETE FROM t WHERE id % 2 = 0")
+            let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 9) }
+            try connection.run("INSERT INTO t VALUES (1000, 'x', 1, NULL, ?, 'y')", .blob(bytes))
+            let file = try #require(FileBlobs(column: 4, of: "t", on: connection))
+            var found = [UInt8](repeating: 0, count: bytes.count)
+            #expect(found.withUnsafeMutableBytes { file.read(into: $0, at: 0, row: 1_000) } && found != bytes)
+            #expect(file.follow(row: 1_000) && !file.follow(row: 1_000))
+            for part in parts(bytes.count) {
+                var found = [UInt8](repeating: 0, count: part.count)
+                #expect(found.withUnsafeMutableBytes { file.read(into: $0, at: part.offset, row: 1_000) })
+                #expect(found[...] == bytes[part.offset..<part.offset + part.count])
+            }
+            #expect(!file.follow(row: 77))
+        }
+    }
+
     @Test func `where there is no file, or no such table, there is no answer`() throws {
         #expect(FileBlobs(column: 0, of: "t", on: try Connection(path: ":memory:", access: .create)) == nil)
         try withTable(pageSize: 4_096) { connection, _ in #expect(FileBlobs(column: 4, of: "u", on: connection) == nil) }
@@ -82,7 +101,10 @@ struct FileBlobsTests {
                 try bytes.write(to: URL(filePath: damaged))
                 guard let other = try? Connection(path: damaged, access: .readOnly), let file = FileBlobs(column: 4, of: "t", on: other) else { continue }
                 var part = [UInt8](repeating: 0, count: 2_000)
-                for row in stride(from: 5, through: 300, by: 5) { _ = part.withUnsafeMutableBytes { file.read(into: $0, at: next(4_000), row: row) } }
+                for row in stride(from: 5, through: 300, by: 5) {
+                    if row % 3 == 0 { _ = file.follow(row: row) }
+                    _ = part.withUnsafeMutableBytes { file.read(into: $0, at: next(4_000), row: row) }
+                }
                 try FileManager.default.removeItem(atPath: damaged)
             }
         }

@@ -12,7 +12,7 @@ extension Examination {
             let dictionaries = try catalogue.dictionaries()
             counted("dictionaries", dictionaries.count)
             for dictionary in dictionaries {
-                guard hasSoundShape(dictionary) else {
+                guard dictionary.hasSoundShape else {
                     damage("shape of a dictionary", at: dictionary.name.description, found: "\(dictionary.features) features of width \(dictionary.width)", expected: "1 to \(featuresMaximum) features and a width of 1 or more")
                     continue
                 }
@@ -22,10 +22,6 @@ extension Examination {
                 part("logits of a feature") { try examineLogits(of: dictionary) }
             }
         }
-    }
-
-    func hasSoundShape(_ dictionary: FeatureDictionary) -> Bool {
-        (0...featuresMaximum).contains(dictionary.features) && (1...1 << 28).contains(dictionary.width) && (0..<1 << 31).contains(dictionary.id)
     }
 
     func name(_ feature: Int, _ dictionary: FeatureDictionary) -> String { "\(dictionary.name)/\(feature)" }

@@ -1,5 +1,6 @@
 import Diagnostics
 import Kernels
+import Numerics
 import SQLite
 
 /// Features of each graph whose neighbours are found again, and how many of each.
@@ -14,7 +15,7 @@ extension Examination {
                 known.insert(graph.id)
                 counted("neighbour graphs", 1)
                 // A dictionary that is missing has been found among the references.
-                guard let dictionary = try catalogue.dictionary(id: graph.dictionary), let target = try catalogue.dictionary(id: graph.target), hasSoundShape(dictionary), hasSoundShape(target) else { continue }
+                guard let dictionary = try catalogue.dictionary(id: graph.dictionary), let target = try catalogue.dictionary(id: graph.target), dictionary.hasSoundShape, target.hasSoundShape else { continue }
                 let place = "\(dictionary.name) among \(target.name)"
                 do { try catalogue.demandSameSpace(dictionary, target) } catch {
                     damage("space of a neighbour graph", at: place, found: "\(dictionary.hook) and \(target.hook)", expected: "one model and hook point")
@@ -44,6 +45,8 @@ extension Examination {
             report.findings.append(Finding(kind: .unfinished, what: "unfinished neighbour graph", place: place, found: "\(graph.featuresDone) features", expected: "\(dictionary.features)"))
         }
 
+        // Vectors that cannot be had have been found damaged before.
+        let vectors = try? GraphVectors(dictionary, target, in: catalogue)
         let sample = Set((0..<min(sampleSize, graph.featuresDone)).map { $0 * graph.featuresDone / min(sampleSize, graph.featuresDone) })
         var sampled: [Int: [Neighbour]] = [:]
         var feature = 0, list: [Neighbour] = []
@@ -68,7 +71,9 @@ extension Examination {
                 damage("neighbour of a feature", at: here, found: "feature \(neighbour.feature)", expected: "another feature of \(target.name) that points somewhere")
             }
             if !follows(neighbour, list.last) { damage("order of neighbours", at: here, found: "\(neighbour.cosine)", expected: list.last.map { "at most \($0.cosine), ties by feature" } ?? "-1 to 1") }
-            if Double(neighbour.cosine) != row.real(3) { damage("cosine of a neighbour", at: here, found: "\(row.real(3))", expected: "a number of single precision") }
+            if Double(neighbour.cosine) != row.real(3) { damage("cosine of a neighbour", at: here, found: "\(row.real(3))", expected: "a number of single precision") } else if let cosine = vectors?.cosine(index, neighbour.feature), cosine != neighbour.cosine {
+                damage("cosine of a neighbour", at: here, found: "\(neighbour.cosine)", expected: "\(cosine), as the vectors give")
+            }
             list.append(neighbour)
             counted("neighbours", 1)
         }
@@ -111,5 +116,23 @@ extension Examination {
             if graph.isComplete || graph.dictionary != graph.target { damage("candidates of a neighbour graph", at: here, found: "some", expected: "none") }
             if !catalogue.isWhole(carry: row.blob(1), checksum: row.integer(2)) { damage("candidates of a neighbour graph", at: here, found: "other bytes", expected: "those of the checksum") }
         }
+    }
+}
+
+/// The decoder rows of both sides of a graph; in its own dictionary they are the same, and are held once.
+private final class GraphVectors {
+    private let rows, others: Matrix
+
+    init(_ dictionary: FeatureDictionary, _ target: FeatureDictionary, in catalogue: Catalogue) throws {
+        guard dictionary.width == target.width else { throw catalogue.damagedVectors(target) }
+        rows = try catalogue.unitRows(of: dictionary)
+        others = dictionary.id == target.id ? Matrix(rows: 0, columns: 0) : try catalogue.unitRows(of: target)
+    }
+
+    /// `nil` where there is no such feature.
+    func cosine(_ feature: Int, _ neighbour: Int) -> Float? {
+        let base = others.rows > 0 ? others.base : rows.base, count = others.rows > 0 ? others.rows : rows.rows
+        guard (0..<rows.rows).contains(feature), (0..<count).contains(neighbour) else { return nil }
+        return Float(kernel_dot_exact(rows.base + feature * rows.columns, base + neighbour * rows.columns, rows.columns))
     }
 }

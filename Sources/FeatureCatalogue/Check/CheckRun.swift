@@ -4,7 +4,7 @@ import SQLite
 extension Examination {
     func examineRuns() {
         part("runs") {
-            let runs = try catalogue.dictionaries().filter(hasSoundShape).compactMap { try catalogue.runIfAny(of: $0) }
+            let runs = try catalogue.dictionaries().filter(\.hasSoundShape).compactMap { try catalogue.runIfAny(of: $0) }
             counted("runs", runs.count)
             for run in runs { tokensExpected &+= max(0, run.tokens) }
             for run in runs {

@@ -33,7 +33,8 @@ extension Catalogue {
         guard run.keepTop == nil else {
             throw MonosemeError("\(run.dictionary.name) keeps only the \(run.keepTop!) strongest firings of each feature: what fires together cannot be counted from these", hint: "ingest it again without --keep-top")
         }
-        var counts = [Int](repeating: 0, count: try checkedFeatures(of: run))
+        try demandSoundShape(run.dictionary)
+        var counts = [Int](repeating: 0, count: run.dictionary.features)
         for segment in try segments(of: run) {
             let own = try firings(of: feature, in: segment)
             guard let last = own.positions.last else { continue }
@@ -56,12 +57,5 @@ extension Catalogue {
         return counts.indices.lazy.filter { $0 != feature && counts[$0] > 0 }
             .map { Cofiring(feature: $0, count: counts[$0], firings: totals[feature], otherFirings: totals[$0], tokens: run.tokens) }
             .sorted { $0.correlation != $1.correlation ? $0.correlation > $1.correlation : $0.feature < $1.feature }
-    }
-
-    private func checkedFeatures(of run: Run) throws -> Int {
-        guard (0...featuresMaximum).contains(run.dictionary.features) else {
-            throw MonosemeError("\(run.dictionary.name) in \(quoted(path, limit: 400)) is damaged: it says it has \(run.dictionary.features) features", hint: "monoseme check lists all damage")
-        }
-        return run.dictionary.features
     }
 }

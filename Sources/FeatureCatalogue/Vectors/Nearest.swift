@@ -45,11 +45,12 @@ extension Catalogue {
     /// machine and by every way. The codes (`VectorIndex`) rule out what cannot be among the k; where there are none, or they
     /// are damaged, or would rule out little, every row is multiplied.
     public func nearest(to query: [Float], in dictionary: FeatureDictionary, k: Int, excluding: Int?, among subset: FeatureSubset?, cost: inout SearchCost) throws -> [Neighbour] {
+        try demandSoundShape(dictionary)
         let unit = try unit(query, for: dictionary)
         let wanted = Wanted(k: min(k, dictionary.features), excluding: excluding, subset: subset)
         guard wanted.k > 0 else { return [] }
         if let subset, subset.count <= max(4 * k.clamped(to: 0...dictionary.features), 256) {
-            return try rank(subset.indices.filter { $0 != excluding && $0 < dictionary.features }.map { (UInt32($0), nil) }, DecoderRows(of: dictionary, in: self), unit, wanted, &cost)
+            return try rank(subset.indices.filter { $0 != excluding }.map { (UInt32($0), nil) }, DecoderRows(of: dictionary, in: self), unit, wanted, &cost)
         }
         if wanted.k <= dictionary.features / 8, let found = try searchCodes(unit, dictionary, wanted, &cost) { return found }
         return try scan(unit, dictionary, wanted, &cost)
@@ -98,11 +99,12 @@ extension Catalogue {
         }
     }
 
-    private func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
+    /// Its codes; made once and kept.
+    func vectorIndex(of dictionary: FeatureDictionary) throws -> VectorIndex {
         if let known = vectorIndexes.first(where: { $0.dictionary == dictionary.id }) { return known.index }
         let index = try VectorIndex(of: dictionary, in: self)
-        // Codes held in memory are half a byte to a byte a number: not those of every dictionary ever asked.
-        if vectorIndexes.count >= 4 { vectorIndexes.removeFirst() }
+        // Codes held in memory take a byte a number: not those of every dictionary ever asked.
+        while vectorIndexes.count >= 16 || vectorIndexes.reduce(0, { $0 + $1.index.heldBytes }) > 1 << 28 { vectorIndexes.removeFirst() }
         vectorIndexes.append((dictionary.id, index))
         return index
     }
@@ -164,7 +166,8 @@ extension Catalogue {
     /// `nil` for a row of zeros.
     private func cosine(_ unit: [Float], _ row: UnsafePointer<Float>, of dictionary: FeatureDictionary) throws -> Float? {
         let cosine = Float(kernel_dot_exact(unit, row, unit.count))
-        guard cosine.isFinite else { throw damagedVectors(dictionary) }
+        // A row that is not of length 1, or holds a NaN.
+        guard abs(cosine) <= 1 + Float(unitTolerance) else { throw damagedVectors(dictionary) }
         return cosine == 0 && kernel_dot_exact(row, row, unit.count) == 0 ? nil : cosine
     }
 

@@ -20,8 +20,13 @@ public struct NeighbourGraph: Sendable, Equatable {
 extension Catalogue {
     public func neighbourGraphs() throws -> [NeighbourGraph] { try neighbourGraphs("ORDER BY id") }
 
+    /// The graph that stands for two dictionaries: a complete one rather than one that is being made, and the larger.
     public func neighbourGraph(of dictionary: FeatureDictionary, among target: FeatureDictionary) throws -> NeighbourGraph? {
-        try neighbourGraphs("WHERE dictionary_id = ? AND target_id = ?", .init(dictionary.id), .init(target.id)).first
+        try neighbourGraphs("WHERE dictionary_id = ? AND target_id = ? ORDER BY is_complete DESC, k DESC LIMIT 1", .init(dictionary.id), .init(target.id)).first
+    }
+
+    func neighbourGraph(of dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int) throws -> NeighbourGraph? {
+        try neighbourGraphs("WHERE dictionary_id = ? AND target_id = ? AND k = ?", .init(dictionary.id), .init(target.id), .init(k)).first
     }
 
     private func neighbourGraphs(_ clause: String, _ values: SQLiteValue...) throws -> [NeighbourGraph] {
@@ -37,7 +42,7 @@ extension Catalogue {
     /// - Returns: `nil` where no graph answers it: there is none, it has not come to this feature, its k is smaller, or what it
     ///   holds cannot be an answer. A feature whose decoder row is zero has no neighbours.
     public func storedNeighbours(of index: Int, in dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int) throws -> [Neighbour]? {
-        guard (0..<dictionary.features).contains(index), let graph = try neighbourGraph(of: dictionary, among: target), index < graph.featuresDone else { return nil }
+        guard dictionary.hasSoundShape, target.hasSoundShape, (0..<dictionary.features).contains(index), let graph = try neighbourGraph(of: dictionary, among: target), index < graph.featuresDone else { return nil }
         // A list shorter than its graph's k holds all there are.
         guard k <= graph.k || graph.neighbours < graph.k else { return nil }
         let expected = min(max(0, k), graph.neighbours)
@@ -50,9 +55,18 @@ extension Catalogue {
             found.append(neighbour)
         }
         guard isSound else { return nil }
-        if found.count == expected { return found }
+        if found.count == expected { return try areTrue(found, of: index, in: dictionary, among: target) ? found : nil }
         let isZero = try connection.integer("SELECT decoder_norm = 0 FROM feature WHERE id = ?", .init(dictionary.featureID(index))) == 1
         return found.isEmpty && isZero ? [] : nil
+    }
+
+    /// Whether stored cosines are those of the vectors: rows of a table can be changed by anybody.
+    private func areTrue(_ neighbours: [Neighbour], of index: Int, in dictionary: FeatureDictionary, among target: FeatureDictionary) throws -> Bool {
+        guard !neighbours.isEmpty else { return true }
+        let query = try decoder(of: index, in: dictionary), rows = try DecoderRows(of: target, in: self, canTell: true)
+        return neighbours.allSatisfy { neighbour in
+            (try? rows.withRow(neighbour.feature, isRight: { Float(kernel_dot_exact(query, $0, query.count)) == neighbour.cosine }) { _ in true }) ?? false
+        }
     }
 
     /// Calls `body` with every feature of a dictionary, in order, and its `k` nearest in `target`, its own dictionary or another:
@@ -84,7 +98,7 @@ extension Catalogue {
     public func unitRows(of dictionary: FeatureDictionary) throws -> Matrix {
         // Blocks are looked at before room is made for what the dictionary's own numbers may exaggerate.
         let bytes = try connection.integer("SELECT sum(length(vectors)) FROM decoder_block WHERE dictionary_id = ?", .init(dictionary.id)) ?? 0
-        guard (1...1 << 28).contains(dictionary.width), (0...featuresMaximum).contains(dictionary.features), bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
+        guard dictionary.hasSoundShape, bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
         let matrix = Matrix(uninitializedRows: dictionary.features, columns: dictionary.width)
         try forEachDecoderBlock(of: dictionary) { first, block in
             (matrix.base + first * dictionary.width).update(from: block.baseAddress!, count: block.count)

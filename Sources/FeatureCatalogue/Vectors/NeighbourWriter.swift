@@ -24,8 +24,8 @@ extension Catalogue {
     ///
     /// Exact, ties to the lower index, itself left out. Stopped at any moment and called again it goes on from the last of its
     /// transactions: one about every eighth of the work, and at least 2³⁰ products. The rows are those
-    /// of an uninterrupted call, whatever the number of threads. A graph of the same or a larger k is there already; one
-    /// of a smaller k is replaced. The catalogue must be open for writing; others may write beside.
+    /// of an uninterrupted call, whatever the number of threads. A complete graph of the same or a larger k will
+    /// do; one of a smaller k answers until this one is complete, and goes then. The catalogue must be open for writing; others may write beside.
     ///
     /// - Parameters:
     ///   - now: the time for the record.
@@ -57,22 +57,18 @@ extension Catalogue {
             guard isMore, search.next < dictionary.features else { break }
             try report(NeighbourProgress(featuresDone: search.next, pairs: search.pairs(0, search.next), pairsExpected: pairsExpected))
         }
-        return NeighbourSummary(graph: try neighbourGraph(of: dictionary, among: target)!, featuresResumed: resumed, pairs: search.pairs(resumed, dictionary.features), wasComplete: false)
+        return NeighbourSummary(graph: try neighbourGraph(of: dictionary, among: target, k: graph.k)!, featuresResumed: resumed, pairs: search.pairs(resumed, dictionary.features), wasComplete: false)
     }
 
-    /// The graph's own row: the one that was begun if its k will do, else a new one in its place.
+    /// The graph's own row: the one that was begun, or a new one.
     private func beginGraph(of dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int, engine: String, now: () -> String) throws -> NeighbourGraph {
         try connection.transaction {
-            if let known = try neighbourGraph(of: dictionary, among: target) {
-                if known.k >= k { return known }
-                try forget(known, of: dictionary)
-                try connection.run("DELETE FROM neighbour_graph WHERE id = ?", .init(known.id))
-            }
+            if let known = try neighbourGraph(of: dictionary, among: target, k: k) { return known }
             let zeros = try connection.integer("SELECT count(*) FROM feature WHERE id >= ? AND id < ? AND decoder_norm = 0", .init(target.featureID(0)), .init(target.featureID(target.features))) ?? 0
             let others = max(0, target.features - zeros - (dictionary.id == target.id ? 1 : 0))
             try connection.run("INSERT INTO neighbour_graph (dictionary_id, target_id, k, neighbours, engine, started_at) VALUES (?, ?, ?, ?, ?, ?)",
                                .init(dictionary.id), .init(target.id), .init(k), .init(min(k, others)), .text(engine), .text(now()))
-            return try neighbourGraph(of: dictionary, among: target)!
+            return try neighbourGraph(of: dictionary, among: target, k: k)!
         }
     }
 
@@ -89,7 +85,7 @@ extension Catalogue {
             try forget(graph, of: dictionary)
             try connection.run("UPDATE neighbour_graph SET features_done = 0, is_complete = 0 WHERE id = ?", .init(graph.id))
         }
-        return try self.dictionary(id: graph.target).flatMap { try neighbourGraph(of: dictionary, among: $0) } ?? graph
+        return try self.dictionary(id: graph.target).flatMap { try neighbourGraph(of: dictionary, among: $0, k: graph.k) } ?? graph
     }
 
     private func forget(_ graph: NeighbourGraph, of dictionary: FeatureDictionary) throws {
@@ -122,6 +118,12 @@ extension Catalogue {
                 }
             }
             try store(carryOf: search, for: graph.id)
+            if isComplete {
+                for other in try neighbourGraphs() where other.dictionary == dictionary.id && other.target == target.id && other.id != graph.id {
+                    try forget(other, of: dictionary)
+                    try connection.run("DELETE FROM neighbour_graph WHERE id = ?", .init(other.id))
+                }
+            }
         }
     }
 }

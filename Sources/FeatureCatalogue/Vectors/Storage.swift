@@ -4,9 +4,11 @@ import Glibc
 /// that misses the translation cache at every fourth kilobyte takes a third longer.
 final class Storage<Element: BitwiseCopyable> {
     let base: UnsafeMutablePointer<Element>
+    let bytes: Int
 
     init(_ count: Int) {
-        let bytes = max(64, count * MemoryLayout<Element>.stride), page = 1 << 21, isLarge = bytes >= page / 2
+        bytes = max(64, count * MemoryLayout<Element>.stride)
+        let page = 1 << 21, isLarge = bytes >= page / 2
         let size = isLarge ? (bytes + page - 1) / page * page : bytes
         var start: UnsafeMutableRawPointer?
         guard posix_memalign(&start, isLarge ? page : 64, size) == 0, let start else { preconditionFailure("out of memory") }

@@ -70,7 +70,7 @@ extension Catalogue {
                 }
                 high.withUnsafeMutableBufferPointer { high in
                     low.withUnsafeMutableBufferPointer { low in
-                        kernel_code_rows(vectors.baseAddress! + start * layout.width, count, layout.width, first + start,
+                        kernel_code_rows(vectors.baseAddress! + start * layout.width, count, layout.width, dictionary.featureID(first + start),
                                          high.baseAddress! + done / CodeLayout.panelRows * layout.panelBytes, low.baseAddress! + done * layout.rowBytes)
                     }
                 }
@@ -90,16 +90,29 @@ extension Catalogue {
         try connection.transaction {
             for id in try connection.rows(missing, make: { $0.integer(0) }) {
                 // A dictionary whose vectors are damaged goes without; whoever asks for them is told.
-                if let dictionary = try dictionary(id: id) { try? writeCodes(of: dictionary) }
+                guard let dictionary = try dictionary(id: id), (try? demandSoundVectors(of: dictionary)) != nil else { continue }
+                try? writeCodes(of: dictionary)
             }
         }
     }
 
+    private func demandSoundVectors(of dictionary: FeatureDictionary) throws {
+        try connection.query("SELECT vectors, sha256 FROM decoder_block WHERE dictionary_id = ?", [.init(dictionary.id)]) { row in
+            let digest = row.withBlob(0) { hexadecimal(SHA256.digest(of: $0)) }
+            guard row.text(1) == digest else { throw damagedVectors(dictionary) }
+        }
+    }
+
     /// Makes all codes anew from the decoder vectors, which are the truth; all of them or, if that fails, none.
+    ///
+    /// - Throws: when some vectors are not what their digests say: new codes would hide that.
     public func rebuildCodes() throws {
         try connection.transaction {
             try connection.execute("DELETE FROM code_block")
-            for dictionary in try dictionaries() { try writeCodes(of: dictionary) }
+            for dictionary in try dictionaries() {
+                try demandSoundVectors(of: dictionary)
+                try writeCodes(of: dictionary)
+            }
         }
         vectorIndexes.removeAll()
     }

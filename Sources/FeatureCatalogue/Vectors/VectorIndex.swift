@@ -15,6 +15,8 @@ final class VectorIndex {
     /// The vectors that were coded.
     let rows: DecoderRows
     private let connection: Connection
+    /// The number of row 0 in checksums.
+    private let firstID: Int
     /// Rows of `code_block`, by plane and block.
     private let places: [[Int]]
     private let file: FileBlobs?
@@ -30,8 +32,8 @@ final class VectorIndex {
     init(of dictionary: FeatureDictionary, in catalogue: Catalogue) throws {
         guard let layout = CodeLayout(dictionary) else { throw Damage() }
         self.layout = layout
-        connection = catalogue.connection
-        rows = try DecoderRows(of: dictionary, in: catalogue, haveSums: true)
+        (connection, firstID) = (catalogue.connection, dictionary.featureID(0))
+        rows = try DecoderRows(of: dictionary, in: catalogue, canTell: true)
         panelsPerRead = max(1, (1 << 18) / layout.panelBytes)
         var places: [[Int]] = [[], []]
         try connection.query("SELECT id, plane, first_index FROM code_block WHERE dictionary_id = ? ORDER BY plane, first_index", [.init(dictionary.id)]) { row in
@@ -48,6 +50,9 @@ final class VectorIndex {
         upper = UnsafeMutableRawPointer(scratch.base + 2 * padded).bindMemory(to: Float.self, capacity: padded)
         file = FileBlobs(column: 4, of: "code_block", on: connection)
     }
+
+    /// Of the codes that are held in memory.
+    var heldBytes: Int { held.reduce(0) { $0 + ($1?.bytes ?? 0) } }
 
     /// Does a search, the codes in memory from the second on.
     func search<Result>(_ body: () throws -> Result) throws -> Result {
@@ -69,8 +74,9 @@ final class VectorIndex {
                 let count = min(panelsPerRead, panels - start), row = first + start * CodeLayout.panelRows
                 guard isWanted(row / CodeLayout.panelRows..<row / CodeLayout.panelRows + count) else { continue }
                 let bytes = UnsafeMutableRawBufferPointer(start: buffer.base, count: count * layout.panelBytes), offset = start * layout.panelBytes
-                func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, row) == count }
-                if !(file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) || !isSound() {
+                func isSound() -> Bool { kernel_code_first_bad_panel(buffer.base, count, layout.width, firstID + row) == count }
+                func isRead() -> Bool { (file?.read(into: bytes, at: offset, row: places[CodePlane.high.rawValue][block]) ?? false) && isSound() }
+                if !isRead(), !(follow(.high, block) && isRead()) {
                     if blob == nil { blob = try open(.high, block) }
                     try blob!.read(into: bytes, at: offset)
                     guard isSound() else { throw Damage() }
@@ -84,8 +90,14 @@ final class VectorIndex {
     func withLowHalves<Result>(of rows: UnsafeBufferPointer<UInt32>, _ body: (_ base: UnsafePointer<UInt8>, _ isGathered: Bool) throws -> Result) throws -> Result {
         if let held = held[CodePlane.low.rawValue] { return try body(held.base, false) }
         let gathered = Storage<UInt8>(max(1, rows.count) * layout.rowBytes)
-        func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, 0, rows.baseAddress) == rows.count }
-        if let file, gather(rows, gathered, { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) }), isSound() { return try body(gathered.base, true) }
+        func isSound() -> Bool { kernel_code_first_bad_row(gathered.base, rows.count, layout.width, firstID, rows.baseAddress) == rows.count }
+        func isRead() -> Bool {
+            guard let file else { return false }
+            return gather(rows, gathered) { file.read(into: $0, at: $1, row: places[CodePlane.low.rawValue][$2]) } && isSound()
+        }
+        if isRead() { return try body(gathered.base, true) }
+        let followed = Set(rows.map { Int($0) / layout.rowsPerBlock }).filter { follow(.low, $0) }
+        if !followed.isEmpty, isRead() { return try body(gathered.base, true) }
         var blob: Blob?, opened = -1
         _ = try gather(rows, gathered) { bytes, offset, block in
             if opened != block {
@@ -97,6 +109,15 @@ final class VectorIndex {
         }
         guard isSound() else { throw Damage() }
         return try body(gathered.base, true)
+    }
+
+    /// The checksum of the vector that a row's code was made of.
+    func vectorSum(of row: Int) throws -> UInt32 {
+        try [UInt32(row)].withUnsafeBufferPointer { rows in
+            try withLowHalves(of: rows) { low, isGathered in
+                UnsafeRawPointer(low + (isGathered ? 0 : row * layout.rowBytes)).loadUnaligned(fromByteOffset: layout.rowBytes - 8, as: UInt32.self)
+            }
+        }
     }
 
     /// Reads the low halves of some rows (ascending) by their places in blocks, until some cannot be. Rows that lie near one another
@@ -118,6 +139,8 @@ final class VectorIndex {
 
     private static let stretchBytes = 1 << 16
 
+    private func follow(_ plane: CodePlane, _ block: Int) -> Bool { file?.follow(row: places[plane.rawValue][block]) ?? false }
+
     private func open(_ plane: CodePlane, _ block: Int) throws -> Blob {
         let blob = try Blob("codes", of: "code_block", row: places[plane.rawValue][block], on: connection)
         guard blob.count == layout.bytes(inBlock: block, of: plane) else { throw Damage() }
@@ -133,8 +156,8 @@ final class VectorIndex {
             offset += bytes
         }
         let bad = switch plane {
-        case .high: kernel_code_first_bad_panel(all.base, layout.panels, layout.width, 0) < layout.panels
-        case .low: kernel_code_first_bad_row(all.base, layout.features, layout.width, 0, nil) < layout.features
+        case .high: kernel_code_first_bad_panel(all.base, layout.panels, layout.width, firstID) < layout.panels
+        case .low: kernel_code_first_bad_row(all.base, layout.features, layout.width, firstID, nil) < layout.features
         }
         if bad { throw Damage() }
         return all

@@ -13,7 +13,7 @@
 // with a₄, a₈ fitted by least squares and ‖r₄‖, ‖r₈‖ stored beside them. A query q (‖q‖ = 1) is rotated and coded in signed
 // 8 bits, R·q = s·t + d. Write x̂ for a code's vector, r for what it leaves, q̂ = s·t. Then
 //
-//     ⟨q, x⟩ = ⟨R·q, R·x⟩ = ⟨q̂, x̂⟩ + ⟨q̂, r⟩ + ⟨d, R·x⟩,   so that by Cauchy and Schwarz   |⟨q, x⟩ − ⟨q̂, x̂⟩| ≤ ‖q̂‖·‖r‖ + ‖d‖.
+//     ⟨q, x⟩ = ⟨R·q, R·x⟩ = ⟨q̂, x̂⟩ + ⟨q̂, r⟩ + ⟨d, R·x⟩,   so that by Cauchy and Schwarz   |⟨q, x⟩ − ⟨q̂, x̂⟩| ≤ ‖q̂‖·‖r‖ + ‖d‖·‖x‖.
 //
 // ⟨q̂, x̂⟩ is s·a times an integer, (2·Σ t·u − 255·Σ t) / 2 or (2·Σ t·high − 15·Σ t) / 2, which 32 bits hold exactly for
 // up to CODE_WIDTH_MAXIMUM coordinates. What rounding adds is below CODE_SLACK: each of the two rotations at most 17 · 2⁻²⁴
@@ -26,7 +26,7 @@ enum {
 #define CODE_SLACK 6e-6f
 
 /// Bytes of a panel: the high halves of 64 rows, in the order in which they are multiplied; 64 steps a₄, 64 lengths ‖r₄‖
-/// (−1 for a row of zeros, and for one past the end), a checksum and zeros up to 64 bytes.
+/// (−1 for a row of zeros, and for one past the end; ∞ for one of no finite length), a checksum and zeros up to 64 bytes.
 ///
 /// Byte 256·g + 4·row + i of the halves holds coordinate 4·g + i in its low four bits and coordinate L/2 + 4·g + i in its
 /// high ones, L being the rotated length.
@@ -36,17 +36,18 @@ static inline size_t kernel_code_panel_bytes(size_t width) { return CODE_ROWS / 
 /// four bytes each, a₈, ‖r₈‖, the checksum of the row's vector and that of all this.
 static inline size_t kernel_code_row_bytes(size_t width) { return kernel_rotated(width) / 2 + 16; }
 
-/// Codes `count` ≤ 64 unit rows (count × width): one panel, and the low halves of each row. `first` is the index of the first
-/// row; checksums know it, so that a panel in another's place is found out.
+/// Codes `count` ≤ 64 unit rows (count × width): one panel, and the low halves of each row. `first` is the number of the first
+/// row, one that no other row of any dictionary in the file has: checksums know it, so that a panel in another's place, or
+/// another dictionary's, is found out.
 void kernel_code_rows(const float *rows, size_t count, size_t width, size_t first, uint8_t *panel, uint8_t *low);
 
 /// The place of the first panel whose checksum is not that of its bytes, or `count`. `first`: of the first panel's rows.
 size_t kernel_code_first_bad_panel(const uint8_t *panels, size_t count, size_t width, size_t first);
-/// The same for the low halves of rows that follow on each other, or (rows not `NULL`) have these indices.
+/// The same for the low halves of rows that follow on each other, or (rows not `NULL`) come these many after the first.
 size_t kernel_code_first_bad_row(const uint8_t *low, size_t count, size_t width, size_t first, const uint32_t *rows);
 
-/// The checksum of a row's vector.
-uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t index);
+/// The checksum of a row's vector, `number` counted as `first` above.
+uint32_t kernel_code_vector_sum(const float *row, size_t width, size_t number);
 
 struct code_query {
     size_t width;
