@@ -21,6 +21,9 @@ static const char m0006[] = {
 static const char m0007[] = {
 #embed "../../Migrations/0007_neighbour.sql" suffix(, 0)
 };
+static const char m0008[] = {
+#embed "../../Migrations/0008_example.sql" suffix(, 0)
+};
 
 static const struct migration list[] = {
     {"0001_corpus", m0001},
@@ -30,6 +33,7 @@ static const struct migration list[] = {
     {"0005_views", m0005},
     {"0006_vector_index", m0006},
     {"0007_neighbour", m0007},
+    {"0008_example", m0008},
 };
 const struct migration *const migrations = list;
 const size_t migration_count = sizeof list / sizeof *list;

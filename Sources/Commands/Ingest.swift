@@ -8,7 +8,7 @@ enum Ingest: Command {
     static let model = Option<String>("--model", value: "DIR", help: "The language model: config.json, model.safetensors, tokenizer.json")
     static let autoencoders = Option<[String]>("--sae", value: "DIR", isRequired: true, help: "A sparse autoencoder: cfg.json, sae_weights.safetensors")
     static let names = Option<[String]>("--name", value: "NAME", isRequired: true, help: "What to call each, in the order of --sae, such as A/1")
-    static let corpus = Option<[String]>("--corpus", value: "PATH…", intake: .several, isRequired: true, help: "JSONL or text files (also .gz, .zst), folders, or - for standard input")
+    static let corpus = Option<[String]>("--corpus", value: "PATH", intake: .several, isRequired: true, help: "JSONL or text files (also .gz, .zst), folders, or - for standard input")
     static let hook = Option<String?>("--hook", value: "NAME", help: "The hook point, where the autoencoder's configuration does not say it")
     static let context = Option<Int?>("--context", value: "N", in: 1..., help: "Tokens in the longest context (default: as the autoencoder was trained)")
     static let bos = FlagChoice<Bool?>(default: nil, [

@@ -27,7 +27,12 @@ enum SQL: Command {
                    ("monoseme sql \"SELECT name, sql FROM sqlite_schema WHERE type = 'view'\"", "The views")])
 
     static func run(_ invocation: Invocation) throws {
-        let text = try statementText(invocation), values = try invocation[values].map(parameter)
+        let text = try statementText(invocation)
+        // SQLite would take the text to end there.
+        if let place = text.utf8.firstIndex(of: 0) {
+            throw MonosemeError("the query holds a NUL character, its byte \(text.utf8.distance(from: text.startIndex, to: place) + 1)", hint: "write char(0) in its place, or x'00' in a blob")
+        }
+        let values = try invocation[values].map(parameter)
         let catalogue = try invocation.openCatalogue()
         let connection = catalogue.connection
         try registerFunctions(on: connection)
@@ -49,14 +54,20 @@ enum SQL: Command {
         // Enough rows to fit columns to; an answer of any length takes no more memory than these.
         let writer = invocation.tableWriter((0..<columns).map { Column(statement.columnName($0), isFlexible: true) }, rowsHeld: 1000)
         var rows = 0
-        while try statement.step() {
-            try watch.check()
-            if rows == invocation[limitRows] {
-                invocation.note("stopped after \(rows) row\(rows == 1 ? "" : "s"), as --limit-rows says; there are more")
-                break
+        do {
+            while try statement.step() {
+                try watch.check()
+                if rows == invocation[limitRows] {
+                    invocation.note("stopped after \(rows) row\(rows == 1 ? "" : "s"), as --limit-rows says; there are more")
+                    break
+                }
+                try writer.append((0..<columns).map { Cell(statement.value($0), .plain, isForPeople: invocation[Shared.format] == .table) })
+                rows += 1
             }
-            try writer.append((0..<columns).map { Cell(statement.value($0), .plain, isForPeople: invocation[Shared.format] == .table) })
-            rows += 1
+        } catch {
+            // What was answered before is whole rows of a document that ends.
+            if rows > 0 { try? writer.finish() }
+            throw error
         }
         try writer.finish()
     }

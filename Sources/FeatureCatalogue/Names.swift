@@ -24,7 +24,7 @@ public struct DictionaryName: Hashable, Sendable, LosslessStringConvertible {
     /// Reads a name given by a user.
     public init(parsing text: String) throws {
         guard let name = DictionaryName(text) else {
-            throw MonosemeError("\(quoted(text)) is not a dictionary name", hint: "a dictionary version is named family/version, such as A/1")
+            throw MonosemeError("\(quoted(text)) is not a dictionary name", hint: "a dictionary version is named family/version, such as A/1, in letters, digits and . _ - + :")
         }
         self = name
     }

@@ -10,14 +10,22 @@ let onceOutermost = (rows: 1, cost: 10.0)
 
 // What the functions make of their arguments. NULL is `nil`, as everywhere in SQL; all else that does not fit is refused.
 
-/// A whole number, also where it is written 10.0.
+/// A whole number, also where it is written 10.0, or as text: web forms bind every parameter as text.
 func integer(_ value: SQLiteValue?, _ name: String, of function: String) throws -> Int? {
     switch value ?? .null {
     case .null: return nil
     case .integer(let n): return Int(n)
     case .real(let r) where Int(exactly: r) != nil: return Int(exactly: r)
-    case let other: throw MonosemeError("\(function): \(name) is \(words(other)), not a whole number", hint: "write it without quotes")
+    case .text(let text) where decimal(text) != nil: return decimal(text)
+    case let other: throw MonosemeError("\(function): \(name) is \(words(other)), not a whole number", hint: "such as 10")
     }
+}
+
+/// The whole number that `text` is in decimal digits, spaces around it left out; `nil` for all other text.
+private func decimal(_ text: String) -> Int? {
+    let spaces: Set<UInt8> = [0x20, 0x09, 0x0a, 0x0d]
+    let digits = text.utf8.drop { spaces.contains($0) }.reversed().drop { spaces.contains($0) }.reversed()
+    return Int(String(decoding: digits, as: UTF8.self))
 }
 
 /// A number of rows: 1 or more.
@@ -46,21 +54,25 @@ func words(_ value: SQLiteValue) -> String {
 }
 
 extension Catalogue {
-    /// A feature by its name or its feature_id; `nil` for NULL.
+    /// A feature by its name or its feature_id, which no name can be mistaken for; `nil` for NULL.
     func feature(_ value: SQLiteValue?, for function: String) throws -> (dictionary: FeatureDictionary, index: Int)? {
         let found: (dictionary: FeatureDictionary, index: Int)
         switch value ?? .null {
         case .null: return nil
-        case .text(let name): found = try feature(try FeatureName(parsing: name))
-        case .integer(let id):
-            guard id >= 0, let dictionary = try dictionary(id: Int(id) >> 32), Int(id & 0xffff_ffff) < dictionary.features else {
-                throw MonosemeError("\(function): there is no feature with the feature_id \(id)", hint: "feature('A/1/2357') gives the feature_id of a name")
-            }
-            found = (dictionary, Int(id & 0xffff_ffff))
+        case .text(let text):
+            if let id = decimal(text) { found = try feature(id: id, for: function) } else { found = try feature(try FeatureName(parsing: text)) }
+        case .integer(let id): found = try feature(id: Int(id), for: function)
         case let other: throw MonosemeError("\(function): a feature is given by its name or its feature_id, not by \(words(other))", hint: "such as \(function)('A/1/2357')")
         }
         try demandSoundShape(found.dictionary)
         return found
+    }
+
+    private func feature(id: Int, for function: String) throws -> (dictionary: FeatureDictionary, index: Int) {
+        guard id >= 0, let dictionary = try dictionary(id: id >> 32), id & 0xffff_ffff < dictionary.features else {
+            throw MonosemeError("\(function): there is no feature with the feature_id \(id)", hint: "feature('A/1/2357') gives the feature_id of a name")
+        }
+        return (dictionary, id & 0xffff_ffff)
     }
 
     /// A dictionary version by its name; `nil` for NULL.

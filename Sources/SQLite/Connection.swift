@@ -141,6 +141,8 @@ public final class Connection {
 
     // MARK: Guarding queries that come from outside
 
+    /// Functions that do more than compute: they load code, write files, or hand out addresses of this process.
+    private static let dangerousFunctions = ["load_extension", "writefile", "fts3_tokenizer"]
     private static let harmlessPragmas = ["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", "function_list",
                                           "module_list", "pragma_list", "collation_list", "database_list", "compile_options"]
 
@@ -157,7 +159,8 @@ public final class Connection {
             switch action {
             case SQLITE_SELECT, SQLITE_READ, SQLITE_RECURSIVE: return SQLITE_OK
             case SQLITE_FUNCTION:
-                return second.map { sqlite3_stricmp($0, "load_extension") == 0 || sqlite3_stricmp($0, "writefile") == 0 } == true ? SQLITE_DENY : SQLITE_OK
+                guard let second else { return SQLITE_DENY }
+                return Connection.dangerousFunctions.contains { sqlite3_stricmp(second, $0) == 0 } ? SQLITE_DENY : SQLITE_OK
             case SQLITE_PRAGMA:
                 guard let first else { return SQLITE_DENY }
                 if Connection.harmlessPragmas.contains(where: { sqlite3_stricmp(first, $0) == 0 }) { return SQLITE_OK }

@@ -57,6 +57,7 @@ import Testing
           --strict                      Refuse what is doubtful
 
         Output:
+          --table  Print aligned columns, for people (default)
           --json   Print one JSON document
           --jsonl  Print one JSON object on each line
           --csv    Print comma-separated values with a header line

@@ -216,6 +216,7 @@ import Testing
               --sae DIR        For --text: the autoencoder that was ingested
 
             Output:
+              --table    Print aligned columns, for people (default)
               --json     Print one JSON document
               --jsonl    Print one JSON object on each line
               --csv      Print comma-separated values with a header line

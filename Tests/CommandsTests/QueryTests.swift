@@ -32,6 +32,8 @@ import Testing
 
     @Test func `the program's declarations agree with one another`() { #expect(program.faults() == []) }
 
+    @Test(arguments: program.declarations.map(\.name)) func `what may be repeated is marked once`(command: String) { #expect(!ask(command, "--help").output.contains("……")) }
+
     @Test(arguments: [
         ["dictionaries"], ["features", "A/1"], ["features", "A/1", "--status", "dead", "--limit", "0"], ["features", "A/1", "--topic", "Base64", "--sort", "lift"],
         ["near", "A/1/7", "-k", "3"], ["near", "A/0/1", "--in", "A/1"], ["near", "A/1/7", "-k", "100000"], ["topics", "A/1/7"], ["topics", "--topic", "Base64", "--in", "A/1", "--by", "log-odds"],

@@ -96,6 +96,21 @@ import Testing
         }
     }
 
+    @Test func `a statement with a NUL character is refused, not cut there`() throws {
+        try withTemporaryFolder { folder in
+            let file = folder.appending(path: "query.sql")
+            try "SELECT 1 AS one\0, 2 AS two".write(to: file, atomically: true, encoding: .utf8)
+            #expect(ask("--file", file.path) == (1, "", "monoseme: the query holds a NUL character, its byte 16\n  hint: write char(0) in its place, or x'00' in a blob\n"))
+        }
+    }
+
+    @Test(arguments: [("--json", "[\n{\"v\":1},\n{\"v\":2}\n]\n"), ("--jsonl", "{\"v\":1}\n{\"v\":2}\n"), ("--csv", "v\n1\n2\n"), ("--table", "v\n1\n2\n")])
+    func `an answer that fails on its way is a whole document of the rows before`(format: String, output: String) {
+        // The third row overflows.
+        let answer = ask("SELECT iif(column1 < 3, column1, abs(-9223372036854775807 - (column1 - 2))) AS v FROM (VALUES (1), (2), (3))", format)
+        #expect(answer == (1, output, "monoseme: the query failed: integer overflow\n  hint: SQL.md describes the views and functions\n"))
+    }
+
     @Test func `an endless answer ends at the limit and says so`() {
         let more = "monoseme: stopped after 3 rows, as --limit-rows says; there are more\n"
         #expect(ask(SQLTests.numbers + " SELECT i FROM n", "--limit-rows", "3", "--jsonl") == (0, "{\"i\":1}\n{\"i\":2}\n{\"i\":3}\n", more))
@@ -106,7 +121,7 @@ import Testing
     @Test func `a long table fits its columns to the first rows and prints the others as they come`() {
         let lines = ask(SQLTests.numbers + " SELECT i, 'r' || i AS name FROM n", "--limit-rows", "10001").output.split(separator: "\n")
         #expect(lines.count == 10_002)
-        #expect(lines[0] == "   i  name" && lines[1] == "   1  r1" && lines[1000] == "1000  r1000" && lines[10_001] == "10001  r100…")
+        #expect(lines[0] == "   i  name" && lines[1] == "   1  r1" && lines[1000] == "1000  r1000" && lines[10_001] == "10001  r10001")
     }
 
     @Test func `a large blob is shown to people in part and given to programs whole`() {

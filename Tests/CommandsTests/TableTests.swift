@@ -10,7 +10,7 @@ private func written(_ table: Table, _ format: OutputFormat = .table, terminal: 
     return output.text
 }
 
-private func terminal(width: Int) -> Terminal { Terminal(isTerminal: false, width: width, hasColour: false, canRedraw: false) }
+private func terminal(width: Int) -> Terminal { Terminal(isTerminal: true, width: width, hasColour: false, canRedraw: true) }
 
 @Suite struct TableTests {
     /// Every kind of cell, and text that could do harm.
@@ -124,6 +124,32 @@ private func terminal(width: Int) -> Terminal { Terminal(isTerminal: false, widt
         #expect(try written(table, terminal: terminal(width: 5)).split(separator: "\n")[2] == "A/1/1    «It» was  12.0")
     }
 
+    @Test func `a file or a pipe has no width, and gets every cell whole`() throws {
+        let long = String(repeating: "0123456789", count: 50)
+        let table = Table([Column("feature_id", isFlexible: true), Column("text", isFlexible: true), Column("mean", isFlexible: true)], rows: [
+            [.integer(4_294_967_297, .plain), .text("it was the best of times, it was the worst of times, it was the age of «wisdom»"), .real(0.5)],
+            [.integer(4_294_967_298, .plain), .excerpt(Excerpt(before: "it was the best of times, it was the worst of times, ", focus: "it", after: " was the age of wisdom")), .missing],
+        ])
+        #expect(try written(table) == """
+            feature_id  text                                                                               mean
+            4294967297  it was the best of times, it was the worst of times, it was the age of «wisdom»  0.5000
+            4294967298  it was the best of times, it was the worst of times, «it» was the age of wisdom       -
+
+            """)
+        #expect(try written(table, terminal: terminal(width: 80)).split(separator: "\n").allSatisfy { displayWidth(of: $0) <= 80 })
+        // One long text does not fill every other row with as many spaces.
+        #expect(try written(Table([Column("a"), Column("b")], rows: [[.text(long), .text("x")], [.text("y"), .text("z")]]))
+            == "a" + spaces(401) + "b\n" + long + "  x\ny" + spaces(401) + "z\n")
+        var facts = Facts()
+        facts.append("label", .text(long))
+        let output = Output.memory()
+        try facts.write(to: output, format: .table, terminal: .plain)
+        #expect(output.text == "label  \(long)\n")
+    }
+
+    @Test(arguments: [(0.5, "0.5"), (-0.0, "0"), (100, "100"), (1234.5, "1,234.5"), (999_999.96, "1,000,000"), (-1234567.0, "-1,234,567"), (1e15, "1.00000e+15"), (-0.000021, "-0.000021"), (.infinity, "∞")] as [(Double, String)])
+    func `a real number is written with six digits at most and no zeros behind them`(value: Double, text: String) { #expect(NumberFormat.atMost(6).text(value) == text) }
+
     @Test func `facts are lines for people and an object for programs`() throws {
         var facts = Facts()
         facts.append("feature", .text("A/1/2357"))
@@ -148,6 +174,8 @@ private func terminal(width: Int) -> Terminal { Terminal(isTerminal: false, widt
             A/1/1    0.250  1,048,576
 
             """)
+        #expect(transcript("sample f --model m --sae a -k 2 --table") == transcript("sample f --model m --sae a -k 2"))
+        #expect(transcript("sample f --model m --sae a --table --csv").errors.contains("--table and --csv exclude each other"))
         #expect(transcript("sample f --model m --sae a -k 1 --jsonl").output == #"{"feature":"A/1/0","score":0.3333333333333333,"tokens":0}"# + "\n")
     }
 }

@@ -123,7 +123,7 @@ private let migrations = (try? FileManager.default.contentsOfDirectory(atPath: r
         BadInput("an unknown command", ["injest"], status: 2, says: "unknown command \"injest\"", hint: "did you mean ingest? `monoseme --help` lists the commands"),
         BadInput("no --model", ["ingest", "--sae", "sae", "--name", "T/0", "--corpus", "corpus.jsonl"], status: 2, says: "missing option --model DIR", hint: "see `monoseme ingest --help`"),
         BadInput("more names than autoencoders", ingestion(["--name", "T/1"]), status: 2, says: "1 --sae and 2 --name were given", hint: "give each autoencoder one name, in the same order; see `monoseme ingest --help`"),
-        BadInput("a name that is none", ["ingest", "--model", "model", "--sae", "sae", "--name", "T", "--corpus", "corpus.jsonl"], status: 1, says: "\"T\" is not a dictionary name", hint: "a dictionary version is named family/version, such as A/1"),
+        BadInput("a name that is none", ["ingest", "--model", "model", "--sae", "sae", "--name", "T", "--corpus", "corpus.jsonl"], status: 1, says: "\"T\" is not a dictionary name", hint: "a dictionary version is named family/version, such as A/1, in letters, digits and . _ - + :"),
         BadInput("one name for two", ingestion(["--sae", "sae", "--name", "T/0"]), says: "the name T/0 is given to two autoencoders", hint: "give each its own --name"),
         BadInput("an unknown option", ingestion(["--limit-token", "5"]), status: 2, says: "unknown option \"--limit-token\"", hint: "did you mean --limit-tokens? See `monoseme ingest --help`"),
         BadInput("a number that is none", ingestion(["--limit-tokens", "many"]), status: 2, says: "--limit-tokens: found \"many\", expected a whole number, 1 or more", hint: "see `monoseme ingest --help`"),

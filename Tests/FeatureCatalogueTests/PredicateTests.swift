@@ -47,6 +47,7 @@ struct PredicateTests {
         ("1) UNION SELECT 3 FROM feature WHERE (1", "near \")\": syntax error"), ("1; DELETE FROM label", "near \";\": syntax error"), ("1); DELETE FROM label; SELECT (1", "near \")\": syntax error"), ("1); --", "near \")\": syntax error"),
         ("1 ORDER BY 1", "near \"ORDER\": syntax error"), ("1 LIMIT 1", "near \"LIMIT\": syntax error"), ("1 /* open", "incomplete input"), ("'open", "unrecognized token: \"'open\n)\""), ("", "near \")\": syntax error"),
         ("1, 2", "row value misused"), ("count(*) > 3", "misuse of aggregate function count()"), ("densty > 1", "no such column: densty"), ("load_extension('x')", "not authorized to use function: load_extension"),
+        ("fts3_tokenizer('simple') IS NOT NULL", "not authorized to use function: fts3_tokenizer"), ("fts3_tokenizer('simple', x'00')", "not authorized to use function: fts3_tokenizer"),
         ("firings > ?", "it has parameters, and no values for them"), ("feature_id = ?1", "it has parameters, and no values for them"), ("label = :name", "it has parameters, and no values for them"),
         ("abs(-9223372036854775807 - 1) > 0", "integer overflow"), ("feature_id IN (DELETE FROM label RETURNING id)", "near \"DELETE\": syntax error"), ("nosuch(1)", "no such function: nosuch"),
     ]

@@ -1,4 +1,5 @@
 import FeatureCatalogue
+import Foundation
 import SQLFunctions
 import SQLite
 import TestSupport
@@ -23,6 +24,13 @@ import Testing
         ("SELECT count(*) FROM nearest(NULL, 3)", [["0"]]),
         ("SELECT count(*), max(k), max(dictionary) FROM nearest('P/0/0', NULL, NULL)", [["2", "null", "null"]]),
         ("SELECT feature, round(cosine, 6), rank FROM neighbours('P/0/1', 1)", [["P/0/2", "0.96", "1"]]),
+        // Forms and command lines bind numbers as text.
+        ("SELECT feature FROM nearest('4294967296', '1')", [["P/0/2"]]),
+        ("SELECT feature FROM neighbours('4294967297', ' 1 ')", [["P/0/2"]]),
+        ("SELECT feature('4294967298'), feature_name('4294967298'), decoder('4294967296'), context('1', '12', '2')", [["\(p + 2)", "P/0/2", "x0000803f0000000000000000", ":;«<»=>"]]),
+        ("SELECT count(*) FROM activations('4294967296')", [["9"]]),
+        ("SELECT text FROM examples('4294967298', '1', '0')", [["«\u{7f}»"]]),
+        ("SELECT feature FROM cofiring('4294967296', '5')", [["P/0/1"]]),
         ("SELECT f.feature, n.feature FROM feature_overview AS f, nearest(f.feature_id, 1) AS n WHERE f.dictionary = 'P/0' ORDER BY f.feature_index",
          [["P/0/0", "P/0/2"], ["P/0/1", "P/0/2"], ["P/0/2", "P/0/1"]]),
         ("SELECT a.feature, b.rank FROM nearest('P/0/0', 2) AS a JOIN nearest(a.feature, 1) AS b", [["P/0/2", "1"], ["P/0/1", "1"]]),
@@ -47,9 +55,18 @@ import Testing
         ("nearest('P/7/4', 1)", "no dictionary \"P/7\" in FILE\n  hint: there are P/0, Q/0, R/0, S/0"),
         ("nearest('P/0/0', 0)", "nearest: k is 0\n  hint: k is the number of rows wanted, 1 or more"),
         ("nearest('P/0/0', -9223372036854775808)", "nearest: k is -9223372036854775808\n  hint: k is the number of rows wanted, 1 or more"),
-        ("nearest('P/0/0', 'many')", "nearest: k is the text \"many\", not a whole number\n  hint: write it without quotes"),
-        ("nearest('P/0/0', 1e300)", "nearest: k is 1e+300, not a whole number\n  hint: write it without quotes"),
-        ("nearest('P/0/0', 2.5)", "nearest: k is 2.5, not a whole number\n  hint: write it without quotes"),
+        ("nearest('P/0/0', 'many')", "nearest: k is the text \"many\", not a whole number\n  hint: such as 10"),
+        ("nearest('P/0/0', '')", "nearest: k is the text \"\", not a whole number\n  hint: such as 10"),
+        ("nearest('P/0/0', '0')", "nearest: k is 0\n  hint: k is the number of rows wanted, 1 or more"),
+        ("nearest('P/0/0', '2.5')", "nearest: k is the text \"2.5\", not a whole number\n  hint: such as 10"),
+        ("nearest('P/0/0', '0x10')", "nearest: k is the text \"0x10\", not a whole number\n  hint: such as 10"),
+        ("nearest('P/0/0', '1 2')", "nearest: k is the text \"1 2\", not a whole number\n  hint: such as 10"),
+        ("nearest('P/0/0', '9223372036854775808')", "nearest: k is the text \"9223372036854775808\", not a whole number\n  hint: such as 10"),
+        ("nearest('4294967300', 3)", "nearest: there is no feature with the feature_id 4294967300\n  hint: feature('A/1/2357') gives the feature_id of a name"),
+        ("nearest('-1', 3)", "nearest: there is no feature with the feature_id -1\n  hint: feature('A/1/2357') gives the feature_id of a name"),
+        ("nearest('99999999999999999999', 3)", "\"99999999999999999999\" is not a feature name\n  hint: a feature is named dictionary/index, such as A/1/2357"),
+        ("nearest('P/0/0', 1e300)", "nearest: k is 1e+300, not a whole number\n  hint: such as 10"),
+        ("nearest('P/0/0', 2.5)", "nearest: k is 2.5, not a whole number\n  hint: such as 10"),
         ("nearest('[1, 0, 0]', 3)", "nearest: a vector says nothing of where to look\n  hint: name a dictionary: nearest(vector, k, 'A/1')"),
         ("nearest('[1, 0]', 3, 'P/0')", "the query vector has 2 numbers; the decoder vectors of P/0 have 3\n  hint: give a vector in the space of blocks.0.mlp.hook_post"),
         ("nearest('[0, 0, 0]', 3, 'P/0')", "the query vector is zero: it points nowhere\n  hint: a feature whose decoder row is zero has no neighbours"),
@@ -60,7 +77,7 @@ import Testing
         ("nearest(9223372036854775807, 3)", "nearest: there is no feature with the feature_id 9223372036854775807\n  hint: feature('A/1/2357') gives the feature_id of a name"),
         ("nearest('P/0/0', 3, 7)", "nearest: a dictionary is given by its name, not by 7\n  hint: such as 'A/1'"),
         ("nearest('P/0/0'';DROP TABLE label;--', 3)", "\"P/0/0';DROP TABLE label;--\" is not a feature name\n  hint: a feature is named dictionary/index, such as A/1/2357"),
-        ("nearest('P/0/0', 3, 'x'' OR 1=1')", "\"x' OR 1=1\" is not a dictionary name\n  hint: a dictionary version is named family/version, such as A/1"),
+        ("nearest('P/0/0', 3, 'x'' OR 1=1')", "\"x' OR 1=1\" is not a dictionary name\n  hint: a dictionary version is named family/version, such as A/1, in letters, digits and . _ - + :"),
         ("nearest('P/0/0', 3, 'Q/0')", "P/0 and Q/0 belong to different models: the cosine of their decoder vectors means nothing\n  hint: compare features across models by what they fire on, not by direction"),
         ("nearest('P/0/0', 3, 'R/0')", "P/0 reads blocks.0.mlp.hook_post and R/0 reads blocks.0.hook_mlp_out: the cosine of their decoder vectors means nothing\n  hint: compare dictionaries of one hook point"),
         ("neighbours('[1, 0, 0]', 3, 'P/0')", "\"[1, 0, 0]\" is not a feature name\n  hint: a feature is named dictionary/index, such as A/1/2357"),
@@ -90,6 +107,53 @@ import Testing
         if statistics == "ANALYZE" { #expect(plan.first == "SCAN n VIRTUAL TABLE INDEX 3:query=? AND k=?") }
         // Nothing that has a row for each feature is read from end to end.
         #expect(!plan.dropFirst().contains { line in ["SCAN f", "SCAN s", "SCAN e", "SCAN ft"].contains { line == $0 || line.hasPrefix($0 + " ") } }, "\(plan)")
+    }
+
+    @Test func `firings that are kept for a join are looked up by position`() throws {
+        let join = """
+            WITH a AS MATERIALIZED (SELECT position FROM activations('P/0/0')), b AS MATERIALIZED (SELECT position, value FROM activations('P/0/1'))
+            SELECT count(*), sum(b.value) FROM a JOIN b USING (position)
+            """
+        try World.with { (world) throws in
+            let plan = try world.ask("EXPLAIN QUERY PLAN \(join)").map { $0[3] }
+            #expect(plan.contains { $0.hasPrefix("SEARCH") && $0.contains("AUTOMATIC COVERING INDEX (position=?)") }, "\(plan)")
+            #expect(try world.ask(join) == [["9", "9.0"]])
+        }
+    }
+
+    @Test(arguments: [
+        ("SELECT count(*) FROM example", "run_id=?"),
+        ("SELECT * FROM example", "run_id=?"),
+        ("SELECT * FROM example WHERE dictionary = 'P/0' AND rank = 1", "run_id=?"),
+        ("SELECT * FROM example WHERE feature_id = 4294967298", "run_id=? AND feature_id=?"),
+        ("SELECT * FROM example WHERE feature_id = 4294967298 AND rank = 1", "run_id=? AND feature_id=? AND rank=?"),
+    ], [true, false]) func `examples are read in the order they lie in, whatever the planner knows of sizes`(query: (sql: String, key: String), hasStatistics: Bool) throws {
+        let plan = try World.with { (world) throws in
+            // What ANALYZE says of the fixtures' corpus and dictionaries, where a plan of the planner's own is a product of five tables.
+            if hasStatistics {
+                try world.connection.execute("""
+                    ANALYZE; DELETE FROM sqlite_stat1;
+                    INSERT INTO sqlite_stat1 VALUES ('feature_example', 'feature_example', '88398 44199 20 1'), ('feature', NULL, '4608'), ('dictionary', 'sqlite_autoindex_dictionary_1', '2 1'),
+                    ('run', 'sqlite_autoindex_run_1', '2 1'), ('topic', 'sqlite_autoindex_topic_1', '20 20 1'), ('document', 'document', '814 814 1'), ('source', 'sqlite_autoindex_source_1', '1 1 1');
+                    ANALYZE sqlite_schema
+                    """)
+            }
+            return try world.ask("EXPLAIN QUERY PLAN \(query.sql)").map { $0[3] }.filter { $0.contains("SCAN") || $0.contains("SEARCH") }
+        }
+        #expect(plan.map { $0.split(separator: " ")[1] } == ["d", "r", "e", "f", "doc", "document", "t", "source"])
+        #expect(plan.count == 8 && plan[2] == "SEARCH e USING PRIMARY KEY (\(query.key))", "\(plan)")
+    }
+
+    @Test func `the view of examples holds the rows it held before it was given an order`() throws {
+        let migration = try String(contentsOf: repository.appending(path: "Migrations/0005_views.sql"), encoding: .utf8)
+        let former = try #require(migration.split(separator: ";").first { $0.contains("CREATE VIEW example AS") })
+        try World.with { (world) throws in
+            try world.connection.execute(String(former).replacing("CREATE VIEW example", with: "CREATE TEMP VIEW former"))
+            for (here, there) in [("example", "former"), ("former", "example")] { #expect(try world.ask("SELECT * FROM \(here) EXCEPT SELECT * FROM \(there)") == []) }
+            let counts = try world.ask("SELECT (SELECT count(*) FROM example), (SELECT count(*) FROM former), count(*) FROM feature_example")[0]
+            #expect(Set(counts).count == 1 && counts[0] != "0")
+            #expect(try world.ask("SELECT name, type FROM pragma_table_info('example')") == world.ask("SELECT name, type FROM pragma_table_info('former')"))
+        }
     }
 
     @Test func `lists of which only the strongest firings were kept are not counted`() throws {

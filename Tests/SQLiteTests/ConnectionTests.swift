@@ -184,6 +184,7 @@ struct AuthorizerTests {
         "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END", "CREATE INDEX i ON t (a)", "ALTER TABLE t RENAME TO u", "ATTACH ':memory:' AS m", "ATTACH '/tmp/x' AS m", "DETACH main",
         "VACUUM", "VACUUM INTO '/tmp/x'", "REINDEX", "ANALYZE", "PRAGMA user_version = 9", "PRAGMA journal_mode = DELETE", "PRAGMA writable_schema = 1", "PRAGMA query_only = 0",
         "PRAGMA temp_store_directory = '/tmp'", "PRAGMA mmap_size = 0", "PRAGMA wal_checkpoint", "BEGIN", "SAVEPOINT s", "SELECT load_extension('x')", "SELECT writefile('x', 'y')",
+        "SELECT fts3_tokenizer('simple')", "SELECT hex(FTS3_Tokenizer('simple'))", "SELECT fts3_tokenizer('simple', x'0000000000000000')",
         "CREATE VIRTUAL TABLE v USING fts5 (a)", "REPLACE INTO t VALUES (1)", "WITH n AS (SELECT 1) INSERT INTO t SELECT * FROM n",
     ]
 

@@ -55,6 +55,7 @@ enum Shared {
 
     /// For every command that answers with a table or facts.
     static let format = FlagChoice<OutputFormat>(default: .table, section: .output, [
+        ("--table", .table, "Print aligned columns, for people (default)"),
         ("--json", .json, "Print one JSON document"),
         ("--jsonl", .jsonl, "Print one JSON object on each line"),
         ("--csv", .csv, "Print comma-separated values with a header line"),

@@ -192,7 +192,7 @@ struct Flag: Parameter {
     func value(from found: [Occurrence], environment: Environment) -> Bool { !found.isEmpty }
 }
 
-/// Flags of which at most one is given, each for a value: `--json`, `--jsonl`, `--csv`.
+/// Flags of which at most one is given, each for a value: `--table`, `--json`, `--jsonl`, `--csv`.
 struct FlagChoice<Value: Sendable>: Parameter {
     struct Case: Sendable {
         let name: String

@@ -2,8 +2,14 @@
 ///
 /// Widths follow East Asian Width (Unicode Annex 11) and emoji presentation (Technical Standard 51), by grapheme cluster.
 func displayWidth(of text: some StringProtocol) -> Int {
-    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text.utf8.count }
+    if isPlain(text) { return text.utf8.count }
     return text.reduce(0) { $0 + columns(of: $1) }
+}
+
+/// Whether `text` is printable ASCII, each byte a character of one column: most of what is printed.
+func isPlain(_ text: some StringProtocol) -> Bool {
+    let isPlain: (UInt8) -> Bool = { $0 >= 0x20 && $0 < 0x7f }
+    return text.utf8.withContiguousStorageIfAvailable { $0.allSatisfy(isPlain) } ?? text.utf8.allSatisfy(isPlain)
 }
 
 /// The columns of one grapheme cluster.

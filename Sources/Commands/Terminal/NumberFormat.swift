@@ -47,15 +47,15 @@ enum NumberFormat: Sendable, Equatable {
 
 /// `text` of a number with commas between the thousands: `1,048,576`.
 func thousands(_ text: String) -> String {
-    let sign = text.hasPrefix("-") ? "-" : ""
-    let digits = Array(text.dropFirst(sign.count).prefix { $0 >= "0" && $0 <= "9" })
-    let rest = text.dropFirst(sign.count + digits.count)
-    var out = sign
-    for (place, digit) in digits.enumerated() {
-        if place > 0, (digits.count - place) % 3 == 0 { out += "," }
-        out.append(digit)
+    let bytes = Array(text.utf8), sign = bytes.first == UInt8(ascii: "-") ? 1 : 0
+    let digits = bytes.dropFirst(sign).prefix { $0 >= 0x30 && $0 <= 0x39 }
+    guard digits.count > 3 else { return text }
+    var out = Array(bytes[..<sign])
+    for place in digits.indices {
+        if place > sign, (digits.endIndex - place) % 3 == 0 { out.append(UInt8(ascii: ",")) }
+        out.append(digits[place])
     }
-    return out + rest
+    return String(decoding: out + bytes[digits.endIndex...], as: UTF8.self)
 }
 
 /// Three significant digits with k, M, G, T; whole numbers below a thousand as they are.
@@ -119,26 +119,28 @@ private func rounded(_ value: Double, _ digits: Int) -> String {
     if exponent < -7 || exponent >= 15 { return formatted("%.\(digits - 1)e", value) }
     // Rounding may carry into a digit more: 9.996 with three digits is 10.0.
     var text = pointed(value, max(0, digits - 1 - exponent))
-    let carried = text.utf8.filter { $0 >= 0x30 && $0 <= 0x39 }.drop { $0 == 0x30 }.count > digits
+    let carried = text.utf8.lazy.filter { $0 >= 0x30 && $0 <= 0x39 }.drop { $0 == 0x30 }.count > digits
     if carried, digits - 1 - exponent > 0 { text = pointed(value, digits - 2 - exponent) }
     return thousands(text)
 }
 
 private func withoutTrailingZeros(_ text: String) -> String {
-    guard text.contains("."), !text.contains("e") else { return text }
-    let kept = text.reversed().drop { $0 == "0" }.drop { $0 == "." }
-    return String(kept.reversed())
+    let bytes = text.utf8
+    guard bytes.contains(UInt8(ascii: ".")), !bytes.contains(UInt8(ascii: "e")), var end = bytes.lastIndex(where: { $0 != UInt8(ascii: "0") }) else { return text }
+    if bytes[end] != UInt8(ascii: ".") { end = bytes.index(after: end) }
+    return String(text[..<end])
 }
 
 private func pointed(_ value: Double, _ digits: Int) -> String {
     let text = formatted("%.\(min(max(digits, 0), 20))f", value)
     // -0.00 says nothing that 0.00 does not.
-    return text.hasPrefix("-") && !text.contains { $0 >= "1" && $0 <= "9" } ? String(text.dropFirst()) : text
+    return text.utf8.first == UInt8(ascii: "-") && !text.utf8.contains { $0 >= 0x31 && $0 <= 0x39 } ? String(text.dropFirst()) : text
 }
 
 /// C's rounding, correct to the last digit.
 private func formatted(_ format: String, _ value: Double) -> String {
-    var buffer = [CChar](repeating: 0, count: 400)
-    let count = withVaList([value]) { vsnprintf(&buffer, buffer.count, format, $0) }
-    return String(decoding: buffer.prefix(max(0, Int(count))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
+        let count = withVaList([value]) { vsnprintf(buffer.baseAddress, buffer.count, format, $0) }
+        return String(decoding: UnsafeRawBufferPointer(buffer).prefix(min(max(0, Int(count)), buffer.count - 1)), as: UTF8.self)
+    }
 }

@@ -94,7 +94,7 @@ struct Facts: Sendable {
             let margin = (seen.map { visibleWidth(of: $0.column.title, upTo: 40) }.max() ?? 0) + 2
             for (column, cell) in seen {
                 let title = truncated(column.title, width: 40)
-                let value = cell.shown(width: max(8, terminal.width - margin), terminal: terminal)
+                let value = cell.shown(width: terminal.isTerminal ? max(8, terminal.width - margin) : .max, terminal: terminal)
                 try output.write(terminal.style.dim(title) + spaces(margin - displayWidth(of: title)) + value.text + "\n")
             }
         case .json:

@@ -120,7 +120,8 @@ private func quotedForCSV(_ text: String) -> String {
     return String(decoding: quoted, as: UTF8.self)
 }
 
-/// Rows under their titles, in columns; flexible columns are cut until a row fits the terminal.
+/// Rows under their titles, in columns; flexible columns are cut until a row fits the terminal. A file or a pipe has no width
+/// to fit: there every cell is written whole.
 private struct TableLayout {
     private let columns: [Column]
     private let terminal: Terminal
@@ -136,7 +137,7 @@ private struct TableLayout {
         var widths = seen.map { index in
             rows.reduce(visibleWidth(of: columns[index].title, upTo: widthLimit)) { max($0, $1[index].naturalWidth(terminal: terminal)) }
         }
-        var excess = widths.reduce(0, +) + TableLayout.gap * (seen.count - 1) - terminal.width
+        var excess = terminal.isTerminal ? widths.reduce(0, +) + TableLayout.gap * (seen.count - 1) - terminal.width : 0
         while excess > 0 {
             let shrinkable = seen.indices.filter { columns[seen[$0]].isFlexible && widths[$0] > 8 }
             guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }) else { break }
@@ -157,7 +158,7 @@ private struct TableLayout {
 
     var header: String {
         line(seen.enumerated().map { place, index in
-            let title = truncated(columns[index].title, width: widths[place])
+            let title = truncated(columns[index].title, width: terminal.isTerminal ? widths[place] : .max)
             return (terminal.style.bold(title), displayWidth(of: title))
         })
     }
@@ -166,7 +167,7 @@ private struct TableLayout {
     func line(_ row: [Cell], isLate: Bool = false) -> String {
         line(seen.enumerated().map { place, index in
             let cell = row[index]
-            return cell.shown(width: isLate && cell.isNumber ? max(widths[place], cell.naturalWidth(terminal: terminal)) : widths[place], terminal: terminal)
+            return cell.shown(width: !terminal.isTerminal || isLate && cell.isNumber ? .max : widths[place], terminal: terminal)
         })
     }
 
@@ -178,14 +179,19 @@ private struct TableLayout {
             if place > 0 { pending += TableLayout.gap }
             if isRight[place] { pending += padding }
             // Spaces are written when something follows them, so that no line ends in them.
-            if !cell.text.isEmpty { line += spaces(pending) + cell.text; pending = 0 } else { pending += cell.width }
+            if !cell.text.isEmpty {
+                line += spaces(pending)
+                line += cell.text
+                pending = 0
+            } else { pending += cell.width }
             if !isRight[place] { pending += padding }
         }
-        return line + "\n"
+        line += "\n"
+        return line
     }
 }
 
-/// Wider text is cut whatever the terminal: nobody reads a row of a thousand columns.
+/// No column is made wider: nobody reads a row of a thousand columns, and one long text would fill every other row with spaces.
 private let widthLimit = 400
 
 extension Cell {

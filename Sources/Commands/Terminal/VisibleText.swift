@@ -3,7 +3,7 @@
 /// Text of a corpus is not ours. Line breaks become ⏎, tabs ⇥, other control characters their pictures (␛), invisible
 /// characters their numbers; joiners stay where they join.
 func visible(_ text: some StringProtocol) -> String {
-    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return String(text) }
+    if isPlain(text) { return String(text) }
     return text.reduce(into: "") { $0 += visible($1) }
 }
 
@@ -24,6 +24,7 @@ struct Excerpt: Sendable, Equatable {
 
 /// As much of the beginning of `text` as fits into `width` columns, made visible; an ellipsis where it was cut.
 func truncated(_ text: String, width: Int) -> String {
+    if isPlain(text) { return text.utf8.count <= width ? text : width > 0 ? text.prefix(width - 1) + "…" : "" }
     var fit = Fit(text, width: width)
     fit.trim()
     return fit.pieces.joined() + (fit.isCut && width > 0 ? "…" : "")
@@ -58,6 +59,7 @@ func truncated(_ excerpt: Excerpt, width: Int, mark: (String) -> String) -> Stri
 
 /// The columns that `text` takes when it is made visible, counted up to `limit`: corpus text can be long.
 func visibleWidth(of text: String, upTo limit: Int) -> Int {
+    if isPlain(text) { return min(text.utf8.count, limit) }
     let fit = Fit(text, width: limit)
     return fit.isCut ? limit : fit.width
 }
@@ -75,7 +77,7 @@ private struct Fit {
         for character in characters {
             let piece = visible(character)
             let columns = displayWidth(of: piece)
-            guard width + columns <= limit else { isCut = true; return }
+            guard columns <= limit - width else { isCut = true; return }
             pieces.append(piece)
             width += columns
         }
