@@ -1,5 +1,6 @@
 import DictionarySupport
 import Formats
+import Foundation
 import Glibc
 import Testing
 @testable import benchmarks
@@ -8,6 +9,7 @@ import Testing
     @Test func `the ingest benchmark runs on a tiny job and counts the same on one thread and on two`() throws {
         var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
         let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
         try write(.tiny, to: folder)
         let lines = try [1, 2].map { try JSON(parsing: try measureIngest(folder, catalogue: "\(folder)/\($0).sqlite", threads: $0, tokenLimit: nil)) }
         #expect(lines.map { $0["tokens"]?.integer } == [3_000, 3_000])
@@ -18,6 +20,7 @@ import Testing
     @Test func `firings differ from decisions in double precision only within rounding of a threshold, and the benchmark counts them`() throws {
         var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
         let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
         try write(.tiny, to: folder)
         let line = try JSON(parsing: try measureRounding(folder, tokens: 1_600))
         #expect(line["tokens"]?.integer == 1_600)
@@ -46,6 +49,7 @@ import Testing
     @Test(arguments: ["clustered", "isotropic"]) func `the nearest benchmark runs on a small dictionary and finds what its products say`(kind: String) throws {
         var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
         let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
         try writeDictionaries(to: folder, sizes: [600], width: 64)
         let data = "\(folder)/\(kind)-600"
         try writeCatalogue(of: data + ".f32", to: data + ".sqlite", width: 64)
