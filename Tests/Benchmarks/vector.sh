@@ -52,3 +52,9 @@ for size in $sizes; do
     done
 done
 "$python" Tests/Benchmarks/peers/nearest_table.py "$results"
+# Whole dictionaries, beside OpenBLAS's products and a selection.
+small=${sizes%% *} large=${sizes##* }
+for columns in "$data/clustered-$large.f32" self; do
+    [ "$columns" = self ] && rows=$large || rows=$small
+    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$bin/benchmarks" graph "$data/clustered-$rows.f32" "$columns" 10 1
+done
