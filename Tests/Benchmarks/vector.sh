@@ -42,7 +42,7 @@ for size in $sizes; do
             i=$((i + 1))
             "$bin/benchmarks" nearest "$data/$name.sqlite" 10 "$data/$name.q.f32" "$queries" "$data/$name.answers" > "$work/ours"
             note peer judge "$data" "$name" < "$work/ours"
-            note peer cold "$data" "$name" monoseme "$bin/monoseme" near A/0/777 -k 10 --json --catalogue "$data/$name.sqlite"
+            note peer cold "$data" "$name" monoseme "$bin/monoseme" near A/0/77 -k 10 --json --catalogue "$data/$name.sqlite"
             for one in $here; do
                 note peer warm "$data" "$name" "$one" "$queries"
                 note peer cold "$data" "$name" "$one"
