@@ -5,7 +5,7 @@
     vector.py build FOLDER DATA PEER          makes the peer's form on disk, unless it is there
     vector.py warm FOLDER DATA PEER QUERIES   single queries: median CPU time, recall
     vector.py batch FOLDER DATA PEER COUNT    the neighbours of COUNT of its own rows at once: CPU time, recall
-    vector.py answer FOLDER DATA PEER         opens the stored form, answers for row 777, ends
+    vector.py answer FOLDER DATA PEER         opens the stored form, answers for row 77, ends
     vector.py cold FOLDER DATA PEER [COMMAND…]  runs `answer`, or COMMAND, some times: CPU and wall time of the process
     vector.py judge FOLDER DATA               adds the recall of DATA.answers to a line from standard input
 """
@@ -15,7 +15,7 @@ import resource
 import sys
 import time
 
-WIDTH, K, ROW, RUNS = 512, 10, 777, 7
+WIDTH, K, ROW, RUNS = 512, 10, 77, 7
 
 
 def array(path, mapped=False):
