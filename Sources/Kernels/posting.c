@@ -58,20 +58,24 @@ size_t kernel_posting_encode(const uint32_t *positions, const float *values, siz
     return (size_t)(p + 2 * n - list);
 }
 
-static int read_count(const uint8_t *list, size_t bytes, size_t *count, size_t *head) {
-    uint64_t n = 0;
-    size_t at = 1;
+/// Seven bits a byte, the low ones first, five bytes at most; moves `at` past them. Returns 0, or −1 where there is no such number.
+static inline int read_varint(const uint8_t *list, size_t bytes, size_t *at, uint64_t *value) {
+    *value = 0;
     for (int shift = 0; shift < 35; shift += 7) {
-        if (at >= bytes) return -1;
-        uint8_t byte = list[at++];
-        n |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128) {
-            if (n > (bytes - at) / 3) return -1; // each firing takes at least three bytes
-            *count = n, *head = at;
-            return 0;
-        }
+        if (*at >= bytes) return -1;
+        uint8_t byte = list[(*at)++];
+        *value |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128) return 0;
     }
     return -1;
+}
+
+static int read_count(const uint8_t *list, size_t bytes, size_t *count, size_t *head) {
+    uint64_t n;
+    size_t at = 1;
+    if (read_varint(list, bytes, &at, &n) || n > (bytes - at) / 3) return -1; // each firing takes at least three bytes
+    *count = n, *head = at;
+    return 0;
 }
 
 ptrdiff_t kernel_posting_count(const uint8_t *list, size_t bytes) {
@@ -84,13 +88,8 @@ int kernel_posting_decode(const uint8_t *list, size_t bytes, size_t n, uint32_t 
     if (read_count(list, bytes, &count, &at) || count != n) return -1;
     uint64_t last = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t step = 0;
-        for (int shift = 0;; shift += 7) {
-            if (at >= bytes || shift > 28) return -1;
-            uint8_t byte = list[at++];
-            step |= (uint64_t)(byte & 127) << shift;
-            if (byte < 128) break;
-        }
+        uint64_t step;
+        if (read_varint(list, bytes, &at, &step)) return -1;
         if (i > 0 && step == 0) return -1; // positions ascend
         last += step;
         if (last > UINT32_MAX) return -1;
@@ -114,13 +113,8 @@ ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const u
     uint64_t position = 0;
     size_t marked = 0;
     for (size_t i = 0; i < count; i++) {
-        uint64_t step = 0;
-        for (int shift = 0;; shift += 7) {
-            if (at >= bytes || shift > 28) return -1;
-            uint8_t byte = list[at++];
-            step |= (uint64_t)(byte & 127) << shift;
-            if (byte < 128) break;
-        }
+        uint64_t step;
+        if (read_varint(list, bytes, &at, &step)) return -1;
         position += step;
         if (position < n) marked += marks[position >> 6] >> (position & 63) & 1;
     }
