@@ -131,11 +131,13 @@ public final class Connection {
         return try body()
     }
 
-    /// Runs `body` with the file read rather than mapped into memory, which is cheaper for megabytes that are looked at once:
-    /// a mapped page costs a fault. The setting comes back; where it may not be changed, it stays. Attached databases keep theirs.
+    /// Runs `body` with the main database's file read rather than mapped into memory, which is cheaper for megabytes that are looked
+    /// at once: a mapped page costs a fault. Asked of the file itself, so that a guarded connection may, too; while a statement
+    /// holds mapped pages, nothing changes. The setting comes back.
     public func withoutMapping<Result>(_ body: () throws -> Result) rethrows -> Result {
-        guard let size = try? integer("PRAGMA main.mmap_size"), size > 0, (try? execute("PRAGMA main.mmap_size = 0")) != nil else { return try body() }
-        defer { try? execute("PRAGMA main.mmap_size = \(size)") }
+        var size: sqlite3_int64 = 0 // asked for; what it was comes back
+        sqlite3_file_control(handle, "main", SQLITE_FCNTL_MMAP_SIZE, &size)
+        defer { sqlite3_file_control(handle, "main", SQLITE_FCNTL_MMAP_SIZE, &size) }
         return try body()
     }
 

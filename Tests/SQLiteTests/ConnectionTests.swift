@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 @testable import SQLite
 import TestSupport
@@ -194,6 +195,21 @@ struct AuthorizerTests {
         try connection.register("writefile", arguments: 2) { _ in 1 }
         connection.allowReadingOnly()
         return connection
+    }
+
+    @Test(arguments: [false, true]) func `the file is not mapped for a while, and then as it was`(isGuarded: Bool) throws {
+        try withTemporaryFolder { folder in
+            let connection = try Connection(path: folder.appending(path: "t.sqlite").path, access: .create)
+            try connection.execute("CREATE TABLE t (a); PRAGMA mmap_size = 1048576")
+            if isGuarded { connection.allowReadingOnly() }
+            func mapped() -> Int64 {
+                var size: sqlite3_int64 = -1
+                sqlite3_file_control(connection.handle, "main", SQLITE_FCNTL_MMAP_SIZE, &size)
+                return size
+            }
+            #expect(connection.withoutMapping { mapped() } == 0)
+            #expect(mapped() == 1_048_576)
+        }
     }
 
     @Test(arguments: allowed) func `reading is allowed`(sql: String) throws { try guarded().query(sql) { _ in } }
