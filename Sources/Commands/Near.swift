@@ -101,6 +101,7 @@ enum Near: Command {
             table.append([.text(about.feature.description), Cell(about.cosine, .fixed(4)), Cell(about.label), .density(about.density), .token(about.topToken)])
         }
         try invocation.print(table)
+        try invocation.output.flush() // what is said of the answer follows it
         if cost.codesAreDamaged {
             invocation.note("the codes of \(target.name) are damaged or missing; every vector was multiplied instead. monoseme check --rebuild-codes makes them anew")
         }
@@ -149,6 +150,7 @@ enum Near: Command {
                           Cell(brief.label), .density(brief.density), .token(brief.topToken)])
         }
         try invocation.print(table)
+        try invocation.output.flush() // what is said of the answer follows it
         if token.tokensRead < token.tokens { invocation.note("the text has \(counted(token.tokens, "token")), of which the last \(grouped(token.tokensRead)) fit into the context") }
         invocation.note("\(token.firings.isEmpty ? "no feature" : grouped(token.firings.count)) of \(target.name) \(token.firings.count == 1 ? "fires" : "fire") on the last token, \(quoted(token.token)); "
             + "cosines are of its activation\(token.isLessDecoderBias ? " less b_dec" : "")")
