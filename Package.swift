@@ -37,7 +37,7 @@ let package = Package(
         .target(name: "Formats", dependencies: ["Diagnostics", "Numerics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: spans + optimised),
         .target(name: "FeatureCatalogue", dependencies: ["SQLite", "Numerics", "Formats", "Diagnostics", "Assets", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans + optimised),
+        .target(name: "SQLFunctions", dependencies: ["FeatureCatalogue", "SQLite", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
 
         // The machinery: it knows nothing of SQLite.
         .target(name: "LinearAlgebra", dependencies: ["Numerics", "OpenBLAS", "Diagnostics"], swiftSettings: spans + optimised),

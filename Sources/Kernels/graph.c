@@ -1,4 +1,5 @@
 #include "graph.h"
+#include "select.h"
 #include "dot.h"
 #include "kernel.h"
 #include <float.h>
@@ -98,31 +99,14 @@ static inline void raise_limit(float *limit, float value) {
     if (value > read_limit(limit)) __atomic_store(limit, &value, __ATOMIC_RELAXED);
 }
 
-/// The k-th greatest of n ≥ k numbers, which are moved about: quickselect with the middle element as the pivot.
-static float kth_greatest(float *v, size_t n, size_t k) {
-    size_t want = k - 1, low = 0, high = n - 1;
-    while (low < high) {
-        float pivot = v[low + (high - low) / 2];
-        size_t i = low, j = high;
-        for (;;) {
-            while (v[i] > pivot) i++;
-            while (v[j] < pivot) j--;
-            if (i >= j) break;
-            float t = v[i];
-            v[i++] = v[j], v[j--] = t;
-        }
-        if (want <= j) high = j; else low = j + 1;
-    }
-    return v[want];
-}
-
 uint32_t kernel_graph_prune(const struct graph_search *s, size_t row, struct graph_candidate *c, uint32_t count, float *limit, float *scratch) {
     const float *errors = s->columns->errors, error = s->rows->errors[row];
     float bar = read_limit(limit) + error;
     if (count >= s->k) {
         for (uint32_t i = 0; i < count; i++)
             scratch[i] = c[i].feature & GRAPH_EXACT ? c[i].value : c[i].value - (errors[c[i].feature] + error);
-        float lower = kth_greatest(scratch, count, s->k) - s->slack;
+        select_greatest(scratch, NULL, count, s->k);
+        float lower = scratch[s->k - 1] - s->slack;
         bar = fmaxf(bar, lower);
         raise_limit(limit, lower - error);
     }

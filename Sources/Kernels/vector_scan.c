@@ -1,4 +1,5 @@
 #include "vector_code.h"
+#include "select.h"
 #include <math.h>
 #include <string.h>
 
@@ -15,32 +16,11 @@
 
 // MARK: The greatest estimates
 
-/// Partitions so that the first `k` are the greatest.
-static void partition(float *keys, uint32_t *rows, size_t n, size_t k) {
-    if (k == 0 || k >= n) return;
-    size_t low = 0, high = n - 1, want = k - 1;
-    while (low < high) {
-        float pivot = keys[low + (high - low) / 2];
-        size_t i = low, j = high;
-        for (;;) {
-            while (keys[i] > pivot) i++;
-            while (keys[j] < pivot) j--;
-            if (i >= j) break;
-            float key = keys[i];
-            uint32_t row = rows[i];
-            keys[i] = keys[j], rows[i++] = rows[j], keys[j] = key, rows[j--] = row;
-        }
-        if (want <= j) high = j; else low = j + 1;
-    }
-}
-
 void kernel_code_shrink(struct code_best *best) {
     if (best->count < best->wanted) return;
-    partition(best->estimates, best->rows, best->count, best->wanted);
+    select_greatest(best->estimates, best->rows, best->count, best->wanted);
     best->count = best->wanted;
-    float least = INFINITY;
-    for (size_t i = 0; i < best->count; i++) least = fminf(least, best->estimates[i]);
-    best->threshold = least;
+    best->threshold = best->estimates[best->count - 1];
 }
 
 /// Gathers those of 64 estimates that pass the threshold.

@@ -1,5 +1,6 @@
 import Diagnostics
 import Formats
+import Kernels
 import SQLite
 
 // Vectors in SQL: blobs of little-endian float32, or JSON text, wherever one is taken; blobs wherever one is given.
@@ -40,11 +41,8 @@ func bytes(of vector: [Float]) -> [UInt8] {
     }
 }
 
-func dot(_ a: [Float], _ b: [Float]) -> Double {
-    var sum = 0.0
-    for place in a.indices { sum += Double(a[place]) * Double(b[place]) }
-    return sum
-}
+/// Summed as a search sums.
+private func dot(_ a: [Float], _ b: [Float]) -> Double { kernel_dot_exact(a, b, a.count) }
 
 /// The functions that compute from their arguments alone; float32 vectors, sums in float64.
 func registerVectorFunctions(on connection: Connection) throws {

@@ -154,6 +154,18 @@ struct VectorIndexTests {
         #expect(try catalogue.connection.rows("SELECT codes FROM code_block ORDER BY id") { $0.blob(0) } == codes)
     }
 
+    @Test(arguments: [1, 2]) func `codes that were made anew meanwhile are looked for anew`(searchesBefore: Int) throws {
+        let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(3_000, width: 8, seed: 10))
+        for _ in 1..<searchesBefore { _ = try catalogue.nearest(to: unit[5], in: dictionary, k: 1) }
+        _ = try catalogue.vectorIndex(of: dictionary)
+        try catalogue.connection.execute("UPDATE code_block SET id = id + 100")
+        for isDamaged in [true, false] {
+            var cost = SearchCost()
+            #expect(try catalogue.nearest(to: unit[5], in: dictionary, k: 1, excluding: nil, among: nil, cost: &cost).map(\.feature) == [5])
+            #expect(cost.codesAreDamaged == isDamaged)
+        }
+    }
+
     /// In a file with room in it, blobs lie wherever there is some.
     @Test func `codes and vectors in scattered pages are found`() throws {
         try withTemporaryFolder { folder in

@@ -142,7 +142,12 @@ final class VectorIndex {
     private func follow(_ plane: CodePlane, _ block: Int) -> Bool { file?.follow(row: places[plane.rawValue][block]) ?? false }
 
     private func open(_ plane: CodePlane, _ block: Int) throws -> Blob {
-        let blob = try Blob("codes", of: "code_block", row: places[plane.rawValue][block], on: connection)
+        let blob: Blob
+        do { blob = try Blob("codes", of: "code_block", row: places[plane.rawValue][block], on: connection) } catch {
+            // No such row any more: codes were made anew since.
+            if error.kind == .other { throw Damage() }
+            throw error
+        }
         guard blob.count == layout.bytes(inBlock: block, of: plane) else { throw Damage() }
         return blob
     }
