@@ -5,17 +5,10 @@ import Numerics
 // Forward and backward by whole products, for codes that are still dense: five of them a step, and the rest in their caches.
 
 extension Trainer {
-    private var features: Range<Int> { 0..<plan.features }
-
-    /// Pieces of the features for whole products.
-    private var denseBlocks: [Range<Int>] {
-        stride(from: 0, to: plan.features, by: 1024).map { $0..<min($0 + 1024, plan.features) }
-    }
-
     private var lower: UnsafeMutablePointer<Float>? { hasThresholds ? thresholds.base : nil }
 
     func denseForward() throws -> Pass {
-        let workspace = workspace, (batch, width, features) = (plan.batchSize, plan.width, plan.features), blocks = denseBlocks, slabs = workspace.denseSlabs
+        let workspace = workspace, (batch, width, features) = (plan.batchSize, plan.width, plan.features), blocks = workspace.denseBlocks, slabs = workspace.denseSlabs
         if densePreactivations == nil { densePreactivations = Shared(Matrix(uninitializedRows: batch, columns: features)) }
         let pre = Address(densePreactivations!.value.base), sums = Matrix64(rows: slabs.count, columns: 2 + width)
         try forEachInParallel(slabs.count, threads: threads) { place in
@@ -25,7 +18,7 @@ extension Trainer {
                 if !design.subtractsDecoderBias { kernel_add_scaled(parameters.decoderBias.value.base, 1, residual + input * width, width) }
             }
             workspace.blockScratches.with { scratch in
-                scratch.code.reserve(slab.count * 1024)
+                scratch.code.reserve(slab.count * workspace.pieces.denseFeatures)
                 for block in blocks {
                     let own = pre.base + slab.lowerBound * features + block.lowerBound
                     sgemm(m: slab.count, n: block.count, k: width, a: workspace.input.base + slab.lowerBound * width, b: parameters.encoder.value.base + block.lowerBound * width,
@@ -51,7 +44,7 @@ extension Trainer {
 
     /// Returns the penalty's sum, without λ.
     func denseBackward(_ pass: Pass, _ schedule: Schedule, penaltyOn: Double) throws -> Double {
-        let workspace = workspace, (batch, width, features) = (plan.batchSize, plan.width, plan.features), blocks = denseBlocks
+        let workspace = workspace, (batch, width, features) = (plan.batchSize, plan.width, plan.features), blocks = workspace.denseBlocks
         let pre = Address(densePreactivations!.value.base), sums = BlockSums(blocks: blocks.count, width: width), step = adam(schedule)
         var bandwidth: Float = 0
         if case .jumpReLU(_, let width) = design.activation { bandwidth = Float(width) }
@@ -78,11 +71,13 @@ extension Trainer {
                 sgemm(m: n, n: width, k: batch, a: scratch.gradient.base, b: workspace.input.base, transposeA: true, c: scratch.encoderProduct.base)
                 for (at, feature) in block.enumerated() {
                     var gradient = FeatureGradient(encoder: scratch.encoderProduct.base + at * width, decoder: scratch.decoderProduct.base + at * width)
-                    (gradient.bias, gradient.threshold, gradient.activation, gradient.fired) = (bias[at], threshold[at], activation[at], fired[at])
+                    (gradient.bias, gradient.threshold, gradient.activation) = (bias[at], threshold[at], activation[at])
+                    workspace.fired[feature] = fired[at]
                     finish(feature, gradient, in: b, sums, schedule, step)
                 }
             }
         }
+        countFirings()
         try apply(sums, pass, step)
         return sums.penalty
     }

@@ -189,10 +189,7 @@ extension Trainer {
             kernel_decode(workspace.input.base, width, inputs, scratch.gradients.base + list.lowerBound, list.count, encoder)
             for entry in list { gradient.bias += Double(scratch.gradients.base[entry]) }
             guard place == 0 else { continue }
-            for entry in list {
-                gradient.activation += Double(scratch.values.base[entry])
-                gradient.fired += scratch.values.base[entry] > 0 ? 1 : 0
-            }
+            for entry in list { gradient.activation += Double(scratch.values.base[entry]) }
             if hasThresholds { for entry in list { gradient.threshold += Double(scratch.thresholds.base[entry]) } }
         }
         finish(feature, gradient, in: block, sums, schedule, step)

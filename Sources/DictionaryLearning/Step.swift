@@ -25,6 +25,8 @@ extension Trainer {
 
         let l0 = Double(pass.firings) / inputs
         var auxiliary = 0.0
+        // A feature that fires in this batch is not dead in it.
+        if !isDense { countFirings(in: workspace.codes) }
         if let settings = design.auxiliary, !isDense { auxiliary = try auxiliaryForward(settings) }
         let penaltyOn = slope(of: design.sparsity, at: l0) * schedule.sparsity / inputs
         if case .jumpReLU(_, let bandwidth) = design.activation, !isDense { try finishThresholdGradients(penaltyOn: Float(penaltyOn), bandwidth: Float(bandwidth)) }
@@ -43,7 +45,7 @@ extension Trainer {
         report.l0 = l0
         (report.learningRate, report.sparsityCoefficient) = (schedule.learningRate, schedule.sparsity)
         stepsDone += 1
-        report.dead = countFirings().count
+        report.dead = deadFeatures.count
         averageThreshold()
         chooseDensity(l0)
         return report
@@ -66,16 +68,20 @@ extension Trainer {
         }
     }
 
-    /// Features that count as dead, after `sinceFired` took in what fired.
-    private func countFirings() -> [Int] {
-        for feature in 0..<plan.features { sinceFired.base[feature] = workspace.fired[feature] > 0 ? 0 : min(sinceFired.base[feature] + 1, 16_777_215) }
-        return deadFeatures
+    private func countFirings(in codes: [Code]) {
+        workspace.fired.update(repeating: 0)
+        for code in codes { for entry in 0..<code.count where code.values.base[entry] > 0 { workspace.fired[Int(code.features.base[entry])] += 1 } }
+        countFirings()
     }
 
-    /// Those that have not fired for as long as the recipe says.
+    /// Takes in what `workspace.fired` says of this batch.
+    func countFirings() {
+        for feature in 0..<plan.features { sinceFired.base[feature] = workspace.fired[feature] > 0 ? 0 : min(sinceFired.base[feature] + 1, 16_777_215) }
+    }
+
+    /// Features that have not fired for as long as the recipe says.
     var deadFeatures: [Int] {
-        let steps = Float((Double(design.deadAfter) / Double(plan.batchSize)).rounded(.up))
-        return (0..<plan.features).filter { sinceFired.base[$0] >= steps }
+        (0..<plan.features).filter { Double(sinceFired.base[$0]) * Double(plan.batchSize) >= Double(design.deadAfter) }
     }
 
     private func averageThreshold() {

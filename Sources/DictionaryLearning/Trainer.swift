@@ -48,12 +48,13 @@ public final class Trainer: @unchecked Sendable {
     /// - Parameter sample: the first inputs (rows × width), at least one batch of them: their scale and geometric median count.
     /// - Throws: `MonosemeError` for sizes or constants that cannot be, or inputs that are not finite or all zero.
     public convenience init(recipe: any Recipe.Type, constants: RecipeConstants, plan: TrainingPlan, sample: borrowing Matrix, threads: Int = 1) throws {
-        try self.init(recipe, constants, plan, threads: threads)
+        try self.init(recipe, constants, plan, threads: threads, Workspace.Pieces())
         precondition(sample.columns == plan.width && sample.rows > 0)
         try begin(with: sample)
     }
 
-    private init(_ recipe: any Recipe.Type, _ constants: RecipeConstants, _ plan: TrainingPlan, threads: Int) throws {
+    /// Without a start.
+    init(_ recipe: any Recipe.Type, _ constants: RecipeConstants, _ plan: TrainingPlan, threads: Int, _ pieces: Workspace.Pieces) throws {
         for (name, size) in [("width", plan.width), ("number of features", plan.features), ("batch size", plan.batchSize), ("number of steps", plan.steps)] where size < 1 {
             throw MonosemeError("the \(name) is \(size)", hint: "it must be 1 or more")
         }
@@ -71,7 +72,7 @@ public final class Trainer: @unchecked Sendable {
         thresholds = Matrix(rows: 1, columns: hasThreshold ? plan.features : 0)
         screenThresholds = Matrix(rows: 1, columns: hasThreshold ? plan.features : 0)
         decoderNorms = Matrix(rows: 1, columns: plan.features)
-        workspace = Workspace(plan, design)
+        workspace = Workspace(plan, design, pieces)
         isDense = canBeDense
     }
 
@@ -111,7 +112,7 @@ public final class Trainer: @unchecked Sendable {
     /// - Throws: `MonosemeError` where the counters are not those of such a trainer; what `fill` throws.
     public convenience init(recipe: any Recipe.Type, constants: RecipeConstants, plan: TrainingPlan, threads: Int = 1, restoring counters: JSON,
                             fill: ([CheckpointTensor]) throws -> Void) throws {
-        try self.init(recipe, constants, plan, threads: threads)
+        try self.init(recipe, constants, plan, threads: threads, Workspace.Pieces())
         func number(_ name: String) throws -> UInt64? {
             switch counters.object?[name] {
             case .unsigned(let number)?: number

@@ -14,7 +14,6 @@ struct FeatureGradient {
     var threshold = 0.0
     /// Σ f over the batch.
     var activation = 0.0
-    var fired: UInt32 = 0
 
     init(encoder: UnsafeMutablePointer<Float>, decoder: UnsafeMutablePointer<Float>) { (self.encoder, self.decoder) = (encoder, decoder) }
 }
@@ -55,7 +54,6 @@ extension Trainer {
     /// Completes a feature's gradient, then updates it, or keeps the gradient until the norm of all is known.
     func finish(_ feature: Int, _ gradient: FeatureGradient, in block: Int, _ sums: BlockSums, _ schedule: Schedule, _ step: adam_step) {
         let width = plan.width, decoder = parameters.decoder.value.base + feature * width, encoder = parameters.encoder.value.base + feature * width
-        workspace.fired[feature] = gradient.fired
         if case .l1(let byNorm) = design.sparsity {
             sums.addPenalty(block, gradient.activation * (byNorm ? Double(decoderNorms.base[feature]) : 1))
             let norm = Double(decoderNorms.base[feature])

@@ -8,13 +8,20 @@ import Synchronization
 /// Inputs are cut into slabs and features into blocks, by the sizes alone. Each piece is one thread's at a time, and what pieces
 /// add up is added in their order: so the number of threads changes no bit.
 final class Workspace: @unchecked Sendable {
-    /// Inputs of a slab: whole groups of the encoder's tile, enough that its panels are read seldom.
-    static let slabInputs = 264
-    static let blockFeatures = 256
+    /// How much of a step is one piece of work.
+    struct Pieces {
+        /// Whole groups of the encoder's tile, enough that its panels are read seldom.
+        var slabInputs = 264
+        var blockFeatures = 256
+        /// For whole products.
+        var denseFeatures = 1024
+    }
 
+    let pieces: Pieces
     let slabs: [Range<Int>]
     /// Fewer and larger, for whole products.
     let denseSlabs: [Range<Int>]
+    let denseBlocks: [Range<Int>]
     /// None crosses the end of a nested dictionary.
     let blocks: [Range<Int>]
     let blockEnds: [UInt32]
@@ -43,13 +50,15 @@ final class Workspace: @unchecked Sendable {
     let encoderScratches = Pool { EncoderBox() }
     let blockScratches: Pool<BlockScratch>
 
-    init(_ plan: TrainingPlan, _ design: Design) {
+    init(_ plan: TrainingPlan, _ design: Design, _ pieces: Pieces) {
         let (batch, width, features) = (plan.batchSize, plan.width, plan.features)
-        slabs = cut(batch, Workspace.slabInputs)
-        denseSlabs = cut(batch, max(Workspace.slabInputs, (batch + 3) / 4))
+        self.pieces = pieces
+        slabs = cut(batch, pieces.slabInputs)
+        denseSlabs = cut(batch, max(pieces.slabInputs, (batch + 3) / 4))
+        denseBlocks = cut(features, pieces.denseFeatures)
         var blocks: [Range<Int>] = [], groups: [Int] = [], start = 0
         for (group, end) in design.prefixes.enumerated() {
-            for block in cut(end - start, Workspace.blockFeatures) {
+            for block in cut(end - start, pieces.blockFeatures) {
                 blocks.append(start + block.lowerBound..<start + block.upperBound)
                 groups.append(group)
             }
@@ -70,7 +79,7 @@ final class Workspace: @unchecked Sendable {
         logThresholdGradient = Matrix(rows: 1, columns: waits ? features : 0)
         fired = .allocate(capacity: features)
         fired.initialize(repeating: 0)
-        blockScratches = Pool { BlockScratch(width: width) }
+        blockScratches = Pool { BlockScratch(width: width, features: pieces.blockFeatures) }
     }
 
     deinit { fired.deallocate() }
@@ -123,8 +132,8 @@ final class EncoderBox: @unchecked Sendable { var scratch = EncoderScratch() }
 
 /// One thread's memory while it works on a block of features.
 final class BlockScratch: @unchecked Sendable {
-    var counts = [UInt32](repeating: 0, count: Workspace.blockFeatures + 1)
-    var next = [UInt32](repeating: 0, count: Workspace.blockFeatures + 1)
+    var counts: [UInt32]
+    var next: [UInt32]
     var inputs = Buffer<UInt32>()
     var values = Buffer<Float>()
     var gradients = Buffer<Float>()
@@ -137,7 +146,9 @@ final class BlockScratch: @unchecked Sendable {
     var encoderProduct = Buffer<Float>()
     var decoderProduct = Buffer<Float>()
 
-    init(width: Int) {
+    init(width: Int, features: Int) {
+        counts = [UInt32](repeating: 0, count: features + 1)
+        next = counts
         encoderGradient = Matrix(rows: 1, columns: width)
         decoderGradient = Matrix(rows: 1, columns: width)
     }
