@@ -5,6 +5,16 @@ import SparseCoding
 import Tokenization
 import Transformer
 
+/// What says which model and autoencoders to load, and how contexts are cut.
+protocol MachineryRequest: Sendable {
+    var modelFolder: String { get }
+    var autoencoderFolders: [String] { get }
+    var hook: String? { get }
+    var contextLength: Int? { get }
+    var prependsBOS: Bool? { get }
+    var inputScale: Float? { get }
+}
+
 /// The model, its tokenizer and the autoencoders of one hook point, loaded and found to fit one another.
 struct Machinery: Sendable {
     let model: any LanguageModel
@@ -22,8 +32,8 @@ struct Machinery: Sendable {
     /// Tokens that go through the model at once: enough that products run at full rate, few enough to stay in cache.
     static let batchTokens = 2048
 
-    init(_ request: IngestionRequest, warn: (String) -> Void) throws {
-        autoencoders = try request.autoencoders.map { try SparseAutoencoder(folder: $0.folder, inputScale: request.inputScale) }
+    init(_ request: some MachineryRequest, warn: (String) -> Void) throws {
+        autoencoders = try request.autoencoderFolders.map { try SparseAutoencoder(folder: $0, inputScale: request.inputScale) }
         hook = try Machinery.hook(of: autoencoders, request)
         tokenizer = try Tokenizer(path: request.modelFolder)
         model = try loadLanguageModel(folder: request.modelFolder)
@@ -32,11 +42,11 @@ struct Machinery: Sendable {
                                 hint: "use the tokenizer.json that belongs to the model")
         }
         let width = try model.width(at: hook)
-        for (autoencoder, (folder, _)) in zip(autoencoders, request.autoencoders) where autoencoder.width != width {
+        for (autoencoder, folder) in zip(autoencoders, request.autoencoderFolders) where autoencoder.width != width {
             throw MonosemeError("the autoencoder in \(quoted(folder, limit: 400)) reads \(autoencoder.width) numbers a token (d_in); \(hook) of \(quoted(model.name)) has \(width)",
                                 hint: "use the model and hook point it was trained on")
         }
-        for (autoencoder, (folder, _)) in zip(autoencoders, request.autoencoders) {
+        for (autoencoder, folder) in zip(autoencoders, request.autoencoderFolders) {
             if let trained = autoencoder.configuration.modelName, trained != model.name, !trained.hasSuffix("/" + model.name) {
                 warn("the autoencoder in \(quoted(folder, limit: 400)) was trained on a model called \(quoted(trained)); this one is called \(quoted(model.name))")
             }
@@ -46,9 +56,9 @@ struct Machinery: Sendable {
         guard contextTokens > 0 else { throw MonosemeError("a context of \(contextLength) tokens has no room beside the BOS token", hint: "give --context 2 or more") }
     }
 
-    private static func hook(of autoencoders: [SparseAutoencoder], _ request: IngestionRequest) throws -> HookPoint {
+    private static func hook(of autoencoders: [SparseAutoencoder], _ request: some MachineryRequest) throws -> HookPoint {
         var named: [String] = []
-        for (autoencoder, (folder, _)) in zip(autoencoders, request.autoencoders) {
+        for (autoencoder, folder) in zip(autoencoders, request.autoencoderFolders) {
             guard let name = request.hook ?? autoencoder.configuration.hookName else {
                 throw MonosemeError("the autoencoder in \(quoted(folder, limit: 400)) names no hook point", hint: "name it with --hook, such as --hook blocks.0.mlp.hook_post")
             }
@@ -58,7 +68,7 @@ struct Machinery: Sendable {
             named.append(name)
         }
         guard Set(named).count == 1 else {
-            throw MonosemeError("the autoencoders read different hook points: \(Set(named).sorted().map { quoted($0) }.joined(separator: ", "))", hint: "ingest those of each hook point in a run of its own")
+            throw MonosemeError("the autoencoders read different hook points: \(Set(named).sorted().map { quoted($0) }.joined(separator: ", "))", hint: "take those of each hook point in a run of their own")
         }
         // "blocks.L.hook_z" is how some old files call blocks.L.attn.hook_z.
         let name = named[0].hasSuffix(".hook_z") && !named[0].hasSuffix(".attn.hook_z") ? named[0].dropLast(6) + "attn.hook_z" : named[0]
@@ -69,7 +79,7 @@ struct Machinery: Sendable {
         return hook
     }
 
-    private static func contextLength(_ request: IngestionRequest, _ autoencoders: [SparseAutoencoder], _ model: any LanguageModel) throws -> Int {
+    private static func contextLength(_ request: some MachineryRequest, _ autoencoders: [SparseAutoencoder], _ model: any LanguageModel) throws -> Int {
         let longest = model.shape.contextLength
         if let asked = request.contextLength {
             guard asked <= longest else { throw MonosemeError("a context of \(asked) tokens is more than \(quoted(model.name)) can read (\(longest))", hint: "give --context \(longest) or less") }
@@ -82,7 +92,7 @@ struct Machinery: Sendable {
         return max(1, min(trained.first ?? longest, longest))
     }
 
-    private static func bos(_ request: IngestionRequest, _ autoencoders: [SparseAutoencoder], _ tokenizer: Tokenizer) throws -> Int32? {
+    private static func bos(_ request: some MachineryRequest, _ autoencoders: [SparseAutoencoder], _ tokenizer: Tokenizer) throws -> Int32? {
         let trained = Set(autoencoders.map(\.configuration.prependsBOS))
         guard request.prependsBOS != nil || trained.count == 1 else {
             throw MonosemeError("some of the autoencoders were trained with a BOS token before each context and some without", hint: "say what to do with --prepend-bos or --no-prepend-bos")
@@ -124,14 +134,9 @@ struct Machinery: Sendable {
             let (batch, positions) = batches[place]
             let activations = try model.activations(of: batch, at: hook)
             results[place] = try chosen.map { autoencoder in
-                try scratches.withScratch { scratch, firings in
-                    do {
-                        try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &scratch)
-                    } catch let error as MonosemeError {
-                        throw MonosemeError("\(hook) of \(quoted(model.name)): \(error.message)", hint: error.hint)
-                    }
+                try withFirings(of: autoencoders[autoencoder], on: activations) { firings in
                     // Copied to size: blocks wait for their segment to be complete, and grown arrays have room to spare.
-                    return FiringBlock(offsets: exact(firings.offsets), features: exact(firings.features), values: exact(firings.values), positionOfRow: positions)
+                    FiringBlock(offsets: exact(firings.offsets), features: exact(firings.features), values: exact(firings.values), positionOfRow: positions)
                 }
             }
         }
