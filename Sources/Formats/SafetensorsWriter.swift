@@ -34,6 +34,15 @@ public struct SafetensorsPart {
         }
     }
 
+    /// Whether every number of a single-precision tensor stays finite in half precision.
+    public func isFiniteHalved() throws -> Bool {
+        precondition(dtype == .f32)
+        var isFinite = true
+        // 65,520 and more round to infinity.
+        try send { bytes in if isFinite { isFinite = bytes.assumingMemoryBound(to: Float.self).allSatisfy { abs($0) < 65_520 } } }
+        return isFinite
+    }
+
     var byteCount: Int { shape.reduce(1, *) * dtype.bits / 8 }
 }
 

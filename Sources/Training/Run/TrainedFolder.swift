@@ -1,7 +1,6 @@
 import Diagnostics
 import DictionaryLearning
 import Formats
-import Glibc
 import Ingestion
 import Numerics
 
@@ -20,18 +19,12 @@ extension Training {
             SafetensorsPart("b_dec", [width], trained.decoderBias), SafetensorsPart("b_enc", [features], trained.encoderBias),
         ]
         if let threshold = trained.threshold { parts.append(SafetensorsPart("threshold", [features], threshold)) }
-        if isHalf, let name = try outOfRange(parts) {
-            throw MonosemeError("\(features) features: \(name) has numbers beyond 65,504, which half precision cannot hold", hint: "run the command again with --dtype float32 and another folder")
+        if isHalf, let part = try parts.first(where: { try !$0.isFiniteHalved() }) {
+            throw MonosemeError("\(features) features: \(part.name) has numbers beyond 65,504, which half precision cannot hold", hint: "run the command again with --dtype float32 and another folder")
         }
         try writeSafetensors(isHalf ? parts.map { $0.halved() } : parts, metadata: ["format": "pt"], to: folder + "/sae_weights.safetensors", isAlone: true)
         withExtendedLifetime(trained) {}
         try replaceFile(folder + "/cfg.json", with: configuration(of: trainer, trained), isAlone: true)
-    }
-
-    /// The first tensor with a number that half precision would make infinite.
-    private func outOfRange(_ parts: [SafetensorsPart]) throws -> String? {
-        for part in parts where try !part.isFiniteHalved() { return part.name }
-        return nil
     }
 
     private func configuration(of trainer: Trainer, _ trained: borrowing TrainedDictionary) -> String {
@@ -161,5 +154,3 @@ extension Design {
         }
     }
 }
-
-func removeFile(_ path: String) { unlink(path) }

@@ -1,6 +1,7 @@
 import Diagnostics
 import DictionaryLearning
 import Formats
+import Glibc
 import Ingestion
 import LinearAlgebra
 import Numerics
@@ -170,7 +171,7 @@ final class Training {
 
     private func remove(_ path: String) {
         guard kind(of: path) == .file else { return }
-        removeFile(path)
+        unlink(path)
         syncFolder(of: path)
     }
 }
