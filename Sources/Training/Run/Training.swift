@@ -21,13 +21,10 @@ import Numerics
 /// - Throws: `MonosemeError` for what makes no sense or cannot be read or written, numbers that are not finite, and a loss that explodes;
 ///   the last checkpoint stays.
 public func train(
-    _ request: TrainingRequest, isInterrupted: () -> Bool = { false }, report: (TrainingProgress) throws -> Void = { _ in }, warn: @escaping (String) -> Void = { _ in }
+    _ request: TrainingRequest, isInterrupted: @escaping () -> Bool = { false }, report: @escaping (TrainingProgress) throws -> Void = { _ in },
+    warn: @escaping (String) -> Void = { _ in }
 ) throws -> TrainingSummary {
-    try withoutActuallyEscaping(isInterrupted) { isInterrupted in
-        try withoutActuallyEscaping(report) { report in
-            try Training(request, isInterrupted: isInterrupted, report: report, warn: warn).run()
-        }
-    }
+    try Training(request, isInterrupted: isInterrupted, report: report, warn: warn).run()
 }
 
 /// One run: what it was asked for, found to make sense, and the folder it has for itself.
