@@ -42,10 +42,12 @@ public func evaluate(
         report(EvaluationProgress(stage: .reading, tokens: segments.tokens, tokensExpected: segments.tokensExpected(of: request.corpus)))
         pending = try segments.next()
     }
-    guard !sample.contexts.isEmpty else {
+    let chosen = sample.chosen()
+    guard !chosen.isEmpty else {
         throw MonosemeError("no document of the corpus \(quoted(request.corpus.name)) has two tokens, so there is no loss to measure", hint: "give longer texts, or --prepend-bos")
     }
-    let losses = try evaluator.losses(on: sample.contexts) { report(EvaluationProgress(stage: .losses, tokens: $0, tokensExpected: sample.tokens)) }
+    let lossTokens = chosen.reduce(0) { $0 + $1.count }
+    let losses = try evaluator.losses(on: chosen) { report(EvaluationProgress(stage: .losses, tokens: $0, tokensExpected: lossTokens)) }
 
     return try request.autoencoderFolders.indices.map { place in
         let autoencoder = machinery.autoencoders[place], folder = request.autoencoderFolders[place], reconstruction = evaluator.reconstruction(by: place)
@@ -59,26 +61,37 @@ public func evaluate(
     }
 }
 
-/// Evenly spaced contexts of a stream whose end is not known: the first of every 2ʲ, with the least j that keeps their tokens
-/// within a maximum; always at least one.
+/// Evenly spaced contexts of a stream whose end is not known.
+///
+/// Of the stream it keeps every 2ʲ-th context, with the least j that keeps their tokens within four times the maximum.
 struct SpacedContexts {
     let tokensMaximum: Int
     private var step = 1
     private var seen = 0
-    private(set) var contexts: [[Int32]] = []
-    private(set) var tokens = 0
+    private var kept: [[Int32]] = []
+    private var tokensKept = 0
 
     init(tokensMaximum: Int) { self.tokensMaximum = tokensMaximum }
 
     mutating func add(_ context: [Int32]) {
         defer { seen += 1 }
         guard seen % step == 0 else { return }
-        contexts.append(context)
-        tokens += context.count
-        while tokens > tokensMaximum, contexts.count > 1 {
+        kept.append(context)
+        tokensKept += context.count
+        while tokensKept / 4 > tokensMaximum, kept.count > 1 {
             step *= 2
-            contexts = stride(from: 0, to: contexts.count, by: 2).map { contexts[$0] }
-            tokens = contexts.reduce(0) { $0 + $1.count }
+            kept = stride(from: 0, to: kept.count, by: 2).map { kept[$0] }
+            tokensKept = kept.reduce(0) { $0 + $1.count }
+        }
+    }
+
+    /// As many as have at most `tokensMaximum` tokens together; at least one, where there is one.
+    func chosen() -> [[Int32]] {
+        var count = tokensKept <= tokensMaximum ? kept.count : max(1, kept.count * tokensMaximum / tokensKept)
+        while true {
+            let chosen = (0..<min(count, kept.count)).map { kept[$0 * kept.count / count] }
+            if count <= 1 || chosen.reduce(0, { $0 + $1.count }) <= tokensMaximum { return chosen }
+            count -= 1
         }
     }
 }
