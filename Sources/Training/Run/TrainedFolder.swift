@@ -96,8 +96,9 @@ extension Training {
         guard let text, request.heldOut != nil || !text.paths.contains("-") else { return nil }
         var evaluation = EvaluationRequest(modelFolder: folder, autoencoders: parts.map(\.folder), corpus: text)
         evaluation.threads = request.threads
-        // Lines that are skipped have been told of.
-        return try Ingestion.evaluate(evaluation, warn: request.heldOut == nil ? { _ in } : warn)
+        // Lines of the corpus that are skipped have been told of.
+        let isHeldOut = request.heldOut != nil, warn = warn
+        return try Ingestion.evaluate(evaluation, report: { _ in }, warn: { if isHeldOut { warn($0) } })
     }
 
     /// `summary.json`.
