@@ -44,9 +44,10 @@ let package = Package(
         .target(name: "Tokenization", dependencies: ["Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Transformer", dependencies: ["LinearAlgebra", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "SparseCoding", dependencies: ["Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "DictionaryLearning", dependencies: ["LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
 
         // The work: where catalogue and machinery meet.
-        .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding"], swiftSettings: spans + optimised),
+        .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra"], swiftSettings: spans + optimised),
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
@@ -71,6 +72,7 @@ let package = Package(
         .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Formats", "Diagnostics", "Kernels", "TestSupport"], exclude: ["unicode_tables.py"]),
         .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
+        .testTarget(name: "DictionaryLearningTests", dependencies: ["DictionaryLearning", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
 
         // The price: see Tests/Benchmarks/ingest.sh and vector.sh.
         .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),

@@ -1,4 +1,5 @@
 import Diagnostics
+import LinearAlgebra
 import Numerics
 import SparseCoding
 import Synchronization

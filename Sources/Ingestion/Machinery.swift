@@ -1,5 +1,6 @@
 import Diagnostics
 import FeatureCatalogue
+import LinearAlgebra
 import Numerics
 import SparseCoding
 import Tokenization

@@ -1,4 +1,5 @@
 import FeatureCatalogue
+import LinearAlgebra
 import Numerics
 import SparseCoding
 import Transformer

@@ -1,5 +1,6 @@
 import FeatureCatalogue
 import Kernels
+import LinearAlgebra
 import Numerics
 import SparseCoding
 import Transformer

@@ -62,17 +62,47 @@ void kernel_encode_prepare(const struct encode_tokens *t, const float *x, const 
     }
 }
 
-void kernel_encode_code(const float *row, size_t width, int8_t *codes, float *parameters, uint32_t j) {
+/// Most magnitude and Σ x² of a row.
+KERNEL static float extent(const float *row, size_t width, double *square) {
+#pragma clang fp reassociate(on)
     float most = 0;
-    double square = 0, lost = 0, kept = 0, sum = 0;
-    for (size_t k = 0; k < width; k++) most = fmaxf(most, fabsf(row[k])), square += (double)row[k] * (double)row[k];
-    float step = most > 1e-30f ? most / 127 : 1e-30f;
+    double sum = 0;
     for (size_t k = 0; k < width; k++) {
-        float level = roundf(row[k] / step);
-        level = level > 127 ? 127 : level < -127 ? -127 : level;
-        codes[(k / 4 * ENCODE_FEATURES + j) * 4 + k % 4] = (int8_t)level;
+        float magnitude = fabsf(row[k]);
+        most = magnitude > most ? magnitude : most;
+        sum += (double)row[k] * (double)row[k];
+    }
+    *square = sum;
+    return most;
+}
+
+/// Codes of a row, one after the other, and Σ (x − x̃)², Σ x̃², Σ x̃. The order of these sums is the processor's affair: they only
+/// make bounds, with room to spare.
+KERNEL static void code_row(const float *restrict row, size_t width, float step, int8_t *restrict levels, double sums[3]) {
+#pragma clang fp reassociate(on)
+    double lost = 0, kept = 0, sum = 0;
+    for (size_t k = 0; k < width; k++) {
+        float level = __builtin_rintf(row[k] / step);
+        level = level > 127 ? 127 : level;
+        level = level < -127 ? -127 : level;
+        levels[k] = (int8_t)(int32_t)level;
         double back = (double)step * (double)level, error = (double)row[k] - back;
         lost += error * error, kept += back * back, sum += back;
+    }
+    sums[0] = lost, sums[1] = kept, sums[2] = sum;
+}
+
+void kernel_encode_code(const float *row, size_t width, int8_t *codes, float *parameters, uint32_t j) {
+    enum { PIECE = 1024 };
+    double square, lost = 0, kept = 0, sum = 0;
+    float most = extent(row, width, &square), step = most > 1e-30f ? most / 127 : 1e-30f;
+    for (size_t start = 0; start < width; start += PIECE) {
+        int8_t levels[PIECE] = {0};
+        double sums[3];
+        size_t n = width - start < PIECE ? width - start : PIECE;
+        code_row(row + start, n, step, levels, sums);
+        lost += sums[0], kept += sums[1], sum += sums[2];
+        for (size_t k = 0; k < n; k += 4) memcpy(codes + ((start + k) / 4 * ENCODE_FEATURES + j) * 4, levels + k, 4);
     }
     // What arithmetic may hide, by encode.h; at least what remains of it where products are too small for floats.
     double slack = square > 0 ? ((double)width + 16) * 0x1p-22 * fmax(sqrt(square), 1e-18) : 0;

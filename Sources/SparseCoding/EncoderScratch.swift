@@ -9,18 +9,18 @@ public struct EncoderScratch: ~Copyable {
     private var scalars = Buffer<Float>()
     private var singlePrecisionTiles = 0
     /// Which rows, and how they are normalised.
-    var rows = Buffer<UInt32>()
-    var shifts = Buffer<Float>()
-    var scales = Buffer<Float>()
+    package var rows = Buffer<UInt32>()
+    package var shifts = Buffer<Float>()
+    package var scales = Buffer<Float>()
 
     // Firings by panel, as the kernel writes them …
     private var streamTokens = Buffer<UInt32>()
     private var streamFeatures = Buffer<UInt32>()
     private var streamValues = Buffer<Float>()
     // … and by token.
-    var offsets = Buffer<Int>()
-    var features = Buffer<UInt32>()
-    var values = Buffer<Float>()
+    package var offsets = Buffer<Int>()
+    package var features = Buffer<UInt32>()
+    package var values = Buffer<Float>()
 
     // The k best of each token of a tile.
     var chosenFeatures = Buffer<UInt32>()
@@ -30,16 +30,13 @@ public struct EncoderScratch: ~Copyable {
     /// from another SAE, the same features are chosen.
     var floor: Float?
 
-    /// Beyond it a product of 8-bit codes could leave 32 bits.
-    private static let widestCodes = 66_000
-
     public init() {}
 
     /// Firings of the rows of `x` that the first `count` of `rows` name, from pre-activations above `floor`; they come to
     /// stand in `offsets`, `features` and `values`. `shifts` and `scales` are each row's normalisation.
-    mutating func run(_ encoder: borrowing PackedEncoder, _ x: UnsafePointer<Float>, count: Int, floor: Float, level: Int32) {
+    package mutating func run(_ encoder: borrowing PackedEncoder, _ x: UnsafePointer<Float>, count: Int, floor: Float, level: Int32) {
         let padded = (count + Int(ENCODE_TOKENS) - 1) / Int(ENCODE_TOKENS) * Int(ENCODE_TOKENS)
-        let level = level >= 3 && (encoder.width > Self.widestCodes || prefersSinglePrecision()) ? 2 : level
+        let level = level >= 3 && encoder.hasColumns && (encoder.width > PackedEncoder.widestCodes || prefersSinglePrecision()) ? 2 : level
         activations.reserve(count * encoder.stride)
         scalars.reserve(4 * padded)
         if level >= 3 { codes.reserve(padded * ((encoder.width + 3) / 4 * 4)) } else { packed.reserve(padded * encoder.width) }
@@ -81,11 +78,11 @@ public struct EncoderScratch: ~Copyable {
 }
 
 /// Plain memory that grows, aligned for the widest vectors.
-struct Buffer<Element: BitwiseCopyable>: ~Copyable {
-    private(set) var base: UnsafeMutablePointer<Element>
-    private(set) var capacity = 0
+package struct Buffer<Element: BitwiseCopyable>: ~Copyable {
+    package private(set) var base: UnsafeMutablePointer<Element>
+    package private(set) var capacity = 0
 
-    init() { base = Self.allocate(1) }
+    package init() { base = Self.allocate(1) }
 
     private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Element> {
         UnsafeMutableRawPointer.allocate(byteCount: max(64, capacity * MemoryLayout<Element>.stride), alignment: 64)
@@ -93,7 +90,7 @@ struct Buffer<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Makes room for `count` elements and keeps the first `kept`; the rest is to be written before it is read.
-    mutating func reserve(_ count: Int, keeping kept: Int = 0) {
+    package mutating func reserve(_ count: Int, keeping kept: Int = 0) {
         if count <= capacity { return }
         let larger = max(count, capacity * 2)
         let new = Self.allocate(larger)

@@ -4,7 +4,7 @@ import Numerics
 /// The encoder as the kernels want it: panels of 32 features, each as rows, as columns and as 8-bit codes.
 ///
 /// b_dec · W_enc is taken from the bias once, instead of b_dec from every token.
-struct PackedEncoder: ~Copyable, Sendable {
+package struct PackedEncoder: ~Copyable, Sendable {
     let width: Int
     let features: Int
     /// `width` rounded up to whole vectors.
@@ -17,6 +17,10 @@ struct PackedEncoder: ~Copyable, Sendable {
 
     private static let panelWidth = Int(ENCODE_FEATURES)
     var panels: Int { columns.rows }
+    /// Whether the single-precision screen can be used.
+    var hasColumns: Bool { columns.columns > 0 }
+    /// Beyond it a product of 8-bit codes could leave 32 bits.
+    static let widestCodes = 66_000
 
     /// - Parameter rowFactors: what pre-activations are multiplied by before they are judged, for TopK with
     ///   `rescale_acts_by_decoder_norm`.
@@ -53,6 +57,37 @@ struct PackedEncoder: ~Copyable, Sendable {
             guard let magnitude = source.magnitude else { continue }
             set(ENCODE_GAIN, Double(magnitude.gain[feature]))
             set(ENCODE_OFFSET, Double(magnitude.bias[feature]) - subtracted[feature] * Double(magnitude.gain[feature]))
+        }
+    }
+
+    /// An encoder to be filled by `load`, and filled anew after each step of training.
+    package init(width: Int, features: Int) {
+        (self.width, self.features, stride, isGated) = (width, features, (width + 15) / 16 * 16, false)
+        let panelWidth = Self.panelWidth
+        let panels = (features + panelWidth - 1) / panelWidth
+        rows = Matrix(rows: panels * panelWidth, columns: stride)
+        columns = Matrix(rows: panels, columns: kernel_encode_best() >= 3 && width <= Self.widestCodes ? 0 : width * panelWidth)
+        parameters = Matrix(rows: panels, columns: Int(ENCODE_PARAMETERS) * panelWidth)
+        codes = Matrix(rows: panels, columns: (width + 3) / 4 * panelWidth)
+        for feature in features..<panels * panelWidth {
+            parameters.base[(feature / panelWidth) * parameters.columns + Int(ENCODE_BIAS) * panelWidth + feature % panelWidth] = -.infinity
+        }
+    }
+
+    /// Takes the encoder vectors of `chosen` from `source` (features × width), with their biases and thresholds (features; `nil` is zero).
+    ///
+    /// Different features may be loaded from different threads; nobody may encode meanwhile.
+    package func load(_ chosen: Range<Int>, from source: UnsafePointer<Float>, bias: UnsafePointer<Float>, thresholds: UnsafePointer<Float>?) {
+        let panelWidth = Self.panelWidth
+        for feature in chosen {
+            let (panel, j) = (feature / panelWidth, feature % panelWidth), own = parameters.base + panel * parameters.columns, row = rows.base + feature * stride
+            row.update(from: source + feature * width, count: width)
+            kernel_encode_code(row, width, Self.codes(codes, panel), own, UInt32(j))
+            own[Int(ENCODE_BIAS) * panelWidth + j] = bias[feature]
+            own[Int(ENCODE_THRESHOLD) * panelWidth + j] = thresholds?[feature] ?? 0
+            guard hasColumns else { continue }
+            let column = columns.base + panel * columns.columns + j
+            for k in 0..<width { column[k * panelWidth] = row[k] }
         }
     }
 

@@ -1,0 +1,116 @@
+import Diagnostics
+public import Formats
+import LinearAlgebra
+public import Numerics
+
+/// Trains one dictionary, a batch at a time.
+///
+/// The same plan, constants, batches and machine give the same bits, whatever the number of threads: work is cut into pieces
+/// that depend on the sizes alone, and every sum has its order. Another processor, or another build of OpenBLAS, rounds its
+/// products otherwise.
+public final class Trainer {
+    public let recipe: any Recipe.Type
+    public let constants: RecipeConstants
+    public let plan: TrainingPlan
+    public let design: Design
+    let threads: Int
+
+    public internal(set) var stepsDone = 0
+    /// What inputs are multiplied by.
+    public internal(set) var inputScale: Float = 1
+    let parameters: Parameters
+    var generator: SeededGenerator
+    /// Per feature, steps since it last fired; a matrix so that checkpoints keep it with the rest.
+    let sinceFired: Matrix  // (1 × features)
+    /// The threshold that inference will use, where the recipe has one for all features.
+    var thresholdMean: Float?
+    /// The least value kept in the last batch, from which the next one's search begins; a matter of speed alone.
+    var lastFloor: Float = 0
+    /// Whether the last code was so dense that whole products were cheaper.
+    var isDense = true
+    /// The loss that an exploding one is compared with.
+    var firstLoss: Double?
+    var resampledAt: Int?
+    let workspace: Workspace
+
+    /// - Parameter sample: the first inputs (rows × width), at least one batch of them: their scale and geometric median count.
+    /// - Throws: `MonosemeError` for sizes or constants that cannot be, or inputs that are not finite or all zero.
+    public convenience init(recipe: any Recipe.Type, constants: RecipeConstants, plan: TrainingPlan, sample: borrowing Matrix, threads: Int = 1) throws {
+        try self.init(recipe, constants, plan, threads: threads)
+        precondition(sample.columns == plan.width && sample.rows > 0)
+        try begin(with: sample)
+    }
+
+    private init(_ recipe: any Recipe.Type, _ constants: RecipeConstants, _ plan: TrainingPlan, threads: Int) throws {
+        for (name, size) in [("width", plan.width), ("number of features", plan.features), ("batch size", plan.batchSize), ("number of steps", plan.steps)] where size < 1 {
+            throw MonosemeError("the \(name) is \(size)", hint: "it must be 1 or more")
+        }
+        guard plan.features <= Trainer.mostFeatures, plan.batchSize <= Trainer.mostInputs else {
+            throw MonosemeError("\(plan.features) features with batches of \(plan.batchSize) are more than can be trained", hint: "the most are \(Trainer.mostFeatures) features and batches of \(Trainer.mostInputs)")
+        }
+        try loadLinearAlgebra()
+        design = try recipe.design(constants, plan)
+        (self.recipe, self.constants, self.plan, self.threads) = (recipe, constants, plan, max(1, threads))
+        var hasThreshold = false
+        if case .jumpReLU = design.activation { hasThreshold = true }
+        parameters = Parameters(width: plan.width, features: plan.features, hasThreshold: hasThreshold)
+        generator = SeededGenerator(seed: plan.seed, stream: UInt64(plan.features))
+        sinceFired = Matrix(rows: 1, columns: plan.features)
+        workspace = Workspace(plan, design)
+    }
+
+    static let mostFeatures = 1 << 24
+    static let mostInputs = 1 << 20
+
+    // MARK: - Checkpoints
+
+    /// Everything in single precision that the next step depends on, to be written or, by `init(…restoring:)`, filled.
+    public var tensors: [CheckpointTensor] {
+        var tensors: [CheckpointTensor] = []
+        func add(_ name: String, _ block: borrowing Parameters.Block) {
+            guard block.value.count > 0 else { return }
+            tensors += [CheckpointTensor(name, block.value), CheckpointTensor(name + ".first_moment", block.first), CheckpointTensor(name + ".second_moment", block.second)]
+        }
+        add("encoder", parameters.encoder)
+        add("decoder", parameters.decoder)
+        add("encoder_bias", parameters.encoderBias)
+        add("decoder_bias", parameters.decoderBias)
+        add("log_threshold", parameters.logThreshold)
+        return tensors + [CheckpointTensor("steps_since_fired", sinceFired)]
+    }
+
+    /// The rest of it.
+    public var counters: JSON {
+        .object(JSON.Object([
+            ("steps_done", .unsigned(UInt64(stepsDone))), ("generator", .unsigned(generator.state)), ("input_scale", .unsigned(UInt64(inputScale.bitPattern))),
+            ("threshold_mean", thresholdMean.map { .unsigned(UInt64($0.bitPattern)) } ?? .null), ("last_floor", .unsigned(UInt64(lastFloor.bitPattern))), ("is_dense", .bool(isDense)),
+            ("first_loss", firstLoss.map { .unsigned($0.bitPattern) } ?? .null), ("resampled_at", resampledAt.map { .unsigned(UInt64($0)) } ?? .null),
+        ]))
+    }
+
+    /// Goes on where another trainer stood.
+    /// - Parameters:
+    ///   - counters: that trainer's.
+    ///   - fill: reads into each of `tensors` what was written of it.
+    /// - Throws: `MonosemeError` where the counters are not those of such a trainer; what `fill` throws.
+    public convenience init(recipe: any Recipe.Type, constants: RecipeConstants, plan: TrainingPlan, threads: Int = 1, restoring counters: JSON,
+                            fill: ([CheckpointTensor]) throws -> Void) throws {
+        try self.init(recipe, constants, plan, threads: threads)
+        func number(_ name: String) throws -> UInt64? {
+            switch counters.object?[name] {
+            case .unsigned(let number)?: number
+            case .null?: nil
+            default: throw MonosemeError("the checkpoint has no number \(quoted(name))")
+            }
+        }
+        func bits(_ name: String) throws -> Float? { try number(name).map { Float(bitPattern: UInt32(truncatingIfNeeded: $0)) } }
+        guard let steps = try number("steps_done").flatMap({ Int(exactly: $0) }), steps <= plan.steps, let state = try number("generator"),
+              let scale = try bits("input_scale"), scale.isFinite, scale > 0, let floor = try bits("last_floor"), case .bool(let isDense)? = counters.object?["is_dense"]
+        else { throw MonosemeError("the checkpoint's counters are not those of this run") }
+        (stepsDone, generator.state, inputScale, lastFloor, self.isDense) = (steps, state, scale, floor, isDense)
+        thresholdMean = try bits("threshold_mean")
+        firstLoss = try number("first_loss").map { Double(bitPattern: $0) }
+        resampledAt = try number("resampled_at").flatMap { Int(exactly: $0) }
+        try fill(tensors)
+    }
+}
