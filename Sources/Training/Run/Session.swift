@@ -111,7 +111,8 @@ final class Session {
     private func take(_ learner: Learner) throws {
         do { learner.last = try learner.trainer.step(stream.batch) } catch let error as MonosemeError {
             let kept = checkpointed.map { "the checkpoint of step \($0) is kept in \(quoted(training.request.output, limit: 400))" } ?? "no checkpoint had been taken"
-            throw MonosemeError("\(learner.trainer.plan.features) features: \(error.message); \(kept)", hint: error.hint)
+            throw MonosemeError("\(learner.trainer.plan.features) features: \(error.message); \(kept)",
+                                hint: error.hint.map { $0 + ", and give another folder with -o: a run keeps its constants" })
         }
     }
 
@@ -128,7 +129,8 @@ final class Session {
             """)
     }
 
-    private func rounded(_ value: Double) -> String { String((value * 1e6).rounded() / 1e6) }
+    /// To six places, `5` for 5.0.
+    private func rounded(_ value: Double) -> String { "\(ConstantValue.number((value * 1e6).rounded() / 1e6))" }
 
     // MARK: - What is told and kept
 

@@ -88,11 +88,18 @@ extension Training {
 
     // MARK: - Evaluation
 
+    /// Tokens of the training text that dictionaries are evaluated on, at most: enough for three digits of everything, and far less
+    /// work than the training. Held-out text is read to its end.
+    private static let evaluationTokens = 1 << 20
+
     /// What the model makes of the written dictionaries; `nil` where there is no model or no text.
     func evaluate(_ parts: [TrainingSummary.Part]) throws -> [EvaluationReport]? {
         guard let folder = request.modelFolder else { return nil }
         var text = request.heldOut
-        if text == nil, case .corpus(let corpus) = request.source { text = corpus }
+        if text == nil, case .corpus(var corpus) = request.source {
+            corpus.tokenLimit = min(corpus.tokenLimit ?? .max, Training.evaluationTokens)
+            text = corpus
+        }
         guard let text, request.heldOut != nil || !text.paths.contains("-") else { return nil }
         var evaluation = EvaluationRequest(modelFolder: folder, autoencoders: parts.map(\.folder), corpus: text)
         evaluation.threads = request.threads
