@@ -44,14 +44,15 @@ let package = Package(
         .target(name: "Tokenization", dependencies: ["Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Transformer", dependencies: ["LinearAlgebra", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "SparseCoding", dependencies: ["Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "DictionaryLearning", dependencies: ["LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "DictionaryLearning", dependencies: ["SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
 
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra"], swiftSettings: spans + optimised),
+        .target(name: "Training", dependencies: ["DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
-        .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
+        .target(name: "Commands", dependencies: ["Training", "DictionaryLearning", "Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
         .executableTarget(name: "CatalogueExtension", dependencies: ["SQLFunctions", "SQLite", "CSQLite", "SQLiteHost"], exclude: ["exports.map"], linkerSettings: loadable),
 
@@ -60,6 +61,7 @@ let package = Package(
         .target(name: "IngestionSupport", dependencies: ["Formats", "FeatureCatalogue", "Numerics", "SQLite", "TestSupport"], path: "Tests/IngestionSupport", swiftSettings: optimised),
         .target(name: "DictionarySupport", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Kernels"], path: "Tests/DictionarySupport", swiftSettings: optimised),
         .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Ingestion", "Tokenization", "Transformer", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
@@ -75,7 +77,7 @@ let package = Package(
         .testTarget(name: "DictionaryLearningTests", dependencies: ["DictionaryLearning", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
 
         // The price: see Tests/Benchmarks/ingest.sh and vector.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        .executableTarget(name: "benchmarks", dependencies: ["Training", "DictionaryLearning", "Ingestion", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "DictionarySupport", "Formats"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

@@ -35,6 +35,14 @@ public final class MappedFile: @unchecked Sendable {
         try withExtendedLifetime(self) { try body(bytes) }
     }
 
+    /// Gives the whole pages within a range of bytes back to the system; they are read from the file when next needed.
+    func release(_ range: Range<Int>) {
+        let page = Int(getpagesize())
+        let first = (range.lowerBound + page - 1) / page * page, end = range.upperBound == bytes.count ? range.upperBound : range.upperBound / page * page
+        guard let start = bytes.baseAddress, first < end else { return }
+        madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, MADV_DONTNEED)
+    }
+
     deinit { if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) } }
 }
 
@@ -49,4 +57,18 @@ public func kind(of path: String) -> PathKind {
     case S_IFDIR: return .folder
     default: return .other
     }
+}
+
+/// The names of what a folder holds, sorted, without those that begin with a dot.
+/// - Throws: `MonosemeError` naming the folder that cannot be read, or that holds a name that is not UTF-8.
+public func contents(ofFolder path: String) throws(MonosemeError) -> [String] {
+    guard let directory = opendir(path) else { throw MonosemeError("cannot read the folder \(quoted(path, limit: 400)): \(String(cString: strerror(errno)))") }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+        let name: String? = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(validatingCString: $0) } }
+        guard let name else { throw MonosemeError("the folder \(quoted(path, limit: 400)) holds a file whose name is not UTF-8", hint: "rename it") }
+        if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names.sorted()
 }

@@ -48,25 +48,45 @@ public struct SafetensorsTensor: Sendable {
 
     /// Writes all `count` elements to `target` in single precision.
     /// - Throws: as `floats()`.
-    public func copy(into target: UnsafeMutablePointer<Float>) throws {
+    public func copy(into target: UnsafeMutablePointer<Float>) throws { try copy(0..<count, into: target) }
+
+    /// Writes the elements of a range, in row-major order, to `target` in single precision.
+    /// - Throws: as `floats()`.
+    public func copy(_ elements: Range<Int>, into target: UnsafeMutablePointer<Float>) throws {
+        precondition(elements.lowerBound >= 0 && elements.upperBound <= count)
         try checkHasFloats()
-        guard let source = bytes.baseAddress, count > 0 else { return }
+        convert(elements, target)
+    }
+
+    /// `copy` once it cannot fail. Apart from it because swiftc 6.3 at -O otherwise leaves a width in the register of the error.
+    @inline(never)
+    private func convert(_ elements: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
+        guard let base = bytes.baseAddress, !elements.isEmpty else { return }
         defer { withExtendedLifetime(file) {} }
+        let count = elements.count, source = base + elements.lowerBound * (dtype.bits / 8)
         switch dtype {
         case .f32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: count * 4)
         case .f16: kernel_floats_from_f16(source, target, count)
         case .bf16: kernel_floats_from_bf16(source, target, count)
         case .f64: kernel_floats_from_f64(source, target, count)
-        case .i8: convert(source, Int8.self, target)
-        case .i16: convert(source, Int16.self, target)
-        case .i32: convert(source, Int32.self, target)
-        case .i64: convert(source, Int64.self, target)
-        case .bool, .u8: convert(source, UInt8.self, target)
-        case .u16: convert(source, UInt16.self, target)
-        case .u32: convert(source, UInt32.self, target)
-        case .u64: convert(source, UInt64.self, target)
+        case .i8: convert(source, Int8.self, target, count)
+        case .i16: convert(source, Int16.self, target, count)
+        case .i32: convert(source, Int32.self, target, count)
+        case .i64: convert(source, Int64.self, target, count)
+        case .bool, .u8: convert(source, UInt8.self, target, count)
+        case .u16: convert(source, UInt16.self, target, count)
+        case .u32: convert(source, UInt32.self, target, count)
+        case .u64: convert(source, UInt64.self, target, count)
         case .f4, .f6E2M3, .f6E3M2, .f8E5M2, .f8E4M3, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .c64: preconditionFailure("checked above")
         }
+    }
+
+    /// Lets go of the memory that holds the elements of a range until they are read again, so that what streams through
+    /// a file larger than memory does not count as the process's own. For dtypes of whole bytes.
+    public func release(_ elements: Range<Int>) {
+        precondition(elements.lowerBound >= 0 && elements.upperBound <= count)
+        let size = dtype.bits / 8
+        file.release(start + elements.lowerBound * size..<start + elements.upperBound * size)
     }
 
     /// All elements of an integer (or boolean) tensor.
@@ -100,7 +120,7 @@ public struct SafetensorsTensor: Sendable {
         }
     }
 
-    private func convert<Number: FixedWidthInteger & BitwiseCopyable>(_ source: UnsafeRawPointer, _: Number.Type, _ target: UnsafeMutablePointer<Float>) {
+    private func convert<Number: FixedWidthInteger & BitwiseCopyable>(_ source: UnsafeRawPointer, _: Number.Type, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
         let size = MemoryLayout<Number>.size
         for index in 0..<count { target[index] = Float(source.loadUnaligned(fromByteOffset: index * size, as: Number.self)) }
     }

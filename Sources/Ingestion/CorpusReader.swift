@@ -76,15 +76,7 @@ public final class CorpusReader {
     private static func walk(_ folder: String, topic: String, inside: [[UInt64]]) throws -> [File] {
         var status = stat()
         guard stat(folder, &status) == 0, case let identity = [UInt64(status.st_dev), UInt64(status.st_ino)], !inside.contains(identity) else { return [] }
-        guard let directory = opendir(folder) else { throw MonosemeError("cannot read the folder \(quoted(folder, limit: 400)): \(String(cString: strerror(errno)))") }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name: String? = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(validatingCString: $0) } }
-            guard let name else { throw MonosemeError("the folder \(quoted(folder, limit: 400)) holds a file whose name is not UTF-8", hint: "rename it") }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return try names.sorted().flatMap { name -> [File] in
+        return try contents(ofFolder: folder).flatMap { name -> [File] in
             let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
             switch kind(of: path) {
             case .folder: return try walk(path, topic: name, inside: inside + [identity])

@@ -18,30 +18,22 @@ protocol MachineryRequest: Sendable {
 
 /// The model, its tokenizer and the autoencoders of one hook point, loaded and found to fit one another.
 struct Machinery: Sendable {
-    let model: any LanguageModel
-    let tokenizer: Tokenizer
+    let source: HookedModel
     let autoencoders: [SparseAutoencoder]
-    let hook: HookPoint
     let scratches = ScratchPool()
-    let contextLength: Int
-    /// The token that begins each context, if one does.
-    let bos: Int32?
 
-    /// Corpus tokens in the longest context.
-    var contextTokens: Int { contextLength - (bos == nil ? 0 : 1) }
-
-    /// Tokens that go through the model at once: enough that products run at full rate, few enough to stay in cache.
-    static let batchTokens = 2048
+    var model: any LanguageModel { source.model }
+    var tokenizer: Tokenizer { source.tokenizer }
+    var hook: HookPoint { source.hook }
+    var contextLength: Int { source.contextLength }
+    var bos: Int32? { source.bos }
+    var contextTokens: Int { source.contextTokens }
+    static var batchTokens: Int { HookedModel.batchTokens }
 
     init(_ request: some MachineryRequest, warn: (String) -> Void) throws {
         autoencoders = try request.autoencoderFolders.map { try SparseAutoencoder(folder: $0, inputScale: request.inputScale) }
-        hook = try Machinery.hook(of: autoencoders, request)
-        tokenizer = try Tokenizer(path: request.modelFolder)
-        model = try loadLanguageModel(folder: request.modelFolder)
-        guard tokenizer.vocabularySize <= model.shape.vocabulary else {
-            throw MonosemeError("the tokenizer in \(quoted(request.modelFolder, limit: 400)) has ids up to \(tokenizer.vocabularySize - 1), the model's vocabulary ends at \(model.shape.vocabulary - 1)",
-                                hint: "use the tokenizer.json that belongs to the model")
-        }
+        let hook = try Machinery.hook(of: autoencoders, request)
+        let (tokenizer, model) = try HookedModel.load(request.modelFolder)
         let width = try model.width(at: hook)
         for (autoencoder, folder) in zip(autoencoders, request.autoencoderFolders) where autoencoder.width != width {
             throw MonosemeError("the autoencoder in \(quoted(folder, limit: 400)) reads \(autoencoder.width) numbers a token (d_in); \(hook) of \(quoted(model.name)) has \(width)",
@@ -52,9 +44,8 @@ struct Machinery: Sendable {
                 warn("the autoencoder in \(quoted(folder, limit: 400)) was trained on a model called \(quoted(trained)); this one is called \(quoted(model.name))")
             }
         }
-        contextLength = try Machinery.contextLength(request, autoencoders, model)
-        bos = try Machinery.bos(request, autoencoders, tokenizer)
-        guard contextTokens > 0 else { throw MonosemeError("a context of \(contextLength) tokens has no room beside the BOS token", hint: "give --context 2 or more") }
+        let contextLength = try Machinery.contextLength(request, autoencoders, model)
+        source = try HookedModel(model, tokenizer, hook, contextLength: contextLength, prependsBOS: try Machinery.prependsBOS(request, autoencoders))
     }
 
     private static func hook(of autoencoders: [SparseAutoencoder], _ request: some MachineryRequest) throws -> HookPoint {
@@ -71,21 +62,15 @@ struct Machinery: Sendable {
         guard Set(named).count == 1 else {
             throw MonosemeError("the autoencoders read different hook points: \(Set(named).sorted().map { quoted($0) }.joined(separator: ", "))", hint: "take those of each hook point in a run of their own")
         }
-        // "blocks.L.hook_z" is how some old files call blocks.L.attn.hook_z.
-        let name = named[0].hasSuffix(".hook_z") && !named[0].hasSuffix(".attn.hook_z") ? named[0].dropLast(6) + "attn.hook_z" : named[0]
-        guard let hook = HookPoint(name) else {
-            let sites = HookPoint.Site.allCases.map { "blocks.L.\($0.rawValue)" }.joined(separator: ", ")
-            throw MonosemeError("\(quoted(name)) is not a hook point that can be read", hint: "those that can are \(sites)")
-        }
-        return hook
+        return try HookedModel.hook(named: named[0])
     }
 
     private static func contextLength(_ request: some MachineryRequest, _ autoencoders: [SparseAutoencoder], _ model: any LanguageModel) throws -> Int {
-        let longest = model.shape.contextLength
         if let asked = request.contextLength {
-            guard asked <= longest else { throw MonosemeError("a context of \(asked) tokens is more than \(quoted(model.name)) can read (\(longest))", hint: "give --context \(longest) or less") }
+            try HookedModel.check(contextLength: asked, model)
             return asked
         }
+        let longest = model.shape.contextLength
         let trained = Set(autoencoders.compactMap(\.configuration.contextSize))
         guard trained.count <= 1 else {
             throw MonosemeError("the autoencoders were trained on contexts of different lengths: \(trained.sorted().map(String.init).joined(separator: ", "))", hint: "say which to use with --context N")
@@ -93,46 +78,30 @@ struct Machinery: Sendable {
         return max(1, min(trained.first ?? longest, longest))
     }
 
-    private static func bos(_ request: some MachineryRequest, _ autoencoders: [SparseAutoencoder], _ tokenizer: Tokenizer) throws -> Int32? {
+    private static func prependsBOS(_ request: some MachineryRequest, _ autoencoders: [SparseAutoencoder]) throws -> Bool {
         let trained = Set(autoencoders.map(\.configuration.prependsBOS))
         guard request.prependsBOS != nil || trained.count == 1 else {
             throw MonosemeError("some of the autoencoders were trained with a BOS token before each context and some without", hint: "say what to do with --prepend-bos or --no-prepend-bos")
         }
-        guard request.prependsBOS ?? trained.first! else { return nil }
-        guard let bos = tokenizer.beginningOfSequence else { throw MonosemeError("the tokenizer has no token that begins a text", hint: "use --no-prepend-bos") }
-        return bos
-    }
-
-    /// The contexts of a segment in batches, each with the segment positions of its rows.
-    func batches(_ tokens: [Int32], contexts: [(start: Int, count: Int)]) -> [(batch: ContextBatch, positions: [UInt32])] {
-        var batches: [(batch: ContextBatch, positions: [UInt32])] = []
-        var batch = ContextBatch(), positions: [UInt32] = []
-        for (start, count) in contexts {
-            if !positions.isEmpty, positions.count + count + (bos == nil ? 0 : 1) > Machinery.batchTokens {
-                batches.append((batch, positions))
-                (batch, positions) = (ContextBatch(), [])
-            }
-            if let bos {
-                batch.append([bos] + tokens[start..<start + count])
-                positions.append(FiringBlock.maskedRow)
-            } else {
-                batch.append(tokens[start..<start + count])
-            }
-            positions.append(contentsOf: (start..<start + count).map { UInt32($0) })
-        }
-        if !positions.isEmpty { batches.append((batch, positions)) }
-        return batches
+        return request.prependsBOS ?? trained.first!
     }
 
     /// What fires in a segment: for each of `autoencoders` (by place), its blocks in order of position.
     func fire(_ layout: SegmentLayout, contexts lengths: [Int], autoencoders chosen: [Int], threads: Int) throws -> [[FiringBlock]] {
-        var contexts: [(start: Int, count: Int)] = []
-        var start = 0
-        for count in lengths { contexts.append((start, count)); start += count }
-        let batches = batches(layout.tokens, contexts: contexts)
+        let contexts = lengths.reduce(into: [Range<Int>]()) { ranges, count in
+            let start = ranges.last?.upperBound ?? 0
+            ranges.append(start..<start + count)
+        }
+        let batches = source.batches(layout.tokens, contexts: contexts)
         let results = Slots<[FiringBlock]>(batches.count)
         try forEachInParallel(batches.count, threads: threads) { place in
-            let (batch, positions) = batches[place]
+            let (batch, inside) = batches[place]
+            var positions: [UInt32] = []
+            positions.reserveCapacity(batch.tokens.count)
+            for context in contexts[inside] {
+                if bos != nil { positions.append(FiringBlock.maskedRow) }
+                positions.append(contentsOf: UInt32(context.lowerBound)..<UInt32(context.upperBound))
+            }
             let activations = try model.activations(of: batch, at: hook)
             results[place] = try chosen.map { autoencoder in
                 try withFirings(of: autoencoders[autoencoder], on: activations) { firings in
