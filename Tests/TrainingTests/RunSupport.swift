@@ -18,6 +18,12 @@ struct TinyTraining {
         }
     }
 
+    /// One for each byte of text.
+    var tokens: Int {
+        get throws { try data("corpus.jsonl").split(separator: UInt8(ascii: "\n")).reduce(0) { $0 + (try JSON(parsing: String(decoding: $1, as: UTF8.self))["text"]?.string?.utf8.count ?? 0) } }
+    }
+    var steps: Int { get throws { try tokens / Self.batchSize } }
+
     static let batchSize = 256
     static let sizes = [48, 64]
 
