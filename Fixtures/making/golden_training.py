@@ -81,7 +81,7 @@ def starting_point(recipe: str, c: dict, dead: int, scaled: torch.Tensor, genera
 
 
 def run(recipe: str, c: dict, parameters: dict, silent: torch.Tensor, batches: torch.Tensor, scale: float, steps: int, dtype: torch.dtype) -> tuple[Training, list, dict, list[dict]]:
-    training = Training(recipe, c, {k: v.clone().to(dtype) for k, v in parameters.items()}, steps, scale, silent.clone())
+    training = Training(recipe, c, {k: v.clone().to(dtype) for k, v in parameters.items()}, steps, scale, silent.clone(), watches_margin=True)
     reports, after, gradients, thresholds = [], [], {}, []
     for number, batch in enumerate(batches):
         report = training.step(batch.to(dtype))

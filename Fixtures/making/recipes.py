@@ -164,7 +164,7 @@ class Report:
 
 @dataclass
 class Training:
-    """One dictionary in training. `margin` is how near any decision came to going the other way (entries of pre)."""
+    """One dictionary in training. `margin`, if watched, is how near any decision came to going the other way (entries of pre)."""
 
     recipe: str
     constants: dict
@@ -175,6 +175,7 @@ class Training:
     threshold: float | None = None
     step_number: int = 0
     margin: float = math.inf
+    watches_margin: bool = False
     gradients: Parameters = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -269,14 +270,15 @@ class Training:
                 loss = sum(prefixes) / len(prefixes) + c["auxiliary_coefficient"] * auxiliary
             else:
                 loss = squared(error) + c["auxiliary_coefficient"] * auxiliary
-        self.note_margin(pre.detach(), f.detach())
+        if self.watches_margin:
+            self.note_margin(pre.detach())
         return loss, f, reconstruction, auxiliary
 
     def dead(self) -> Tensor:
         """Features that have not fired for `dead_after` samples or more, the batch of this step included."""
         return self.samples_since_fired >= self.constants["dead_after"]
 
-    def note_margin(self, pre: Tensor, f: Tensor) -> None:
+    def note_margin(self, pre: Tensor) -> None:
         c, margins = self.constants, []
         margins.append(pre.abs().min())
         if self.recipe == "jumprelu":

@@ -13,15 +13,13 @@ struct ShardFile {
     init() {}
 
     mutating func add(_ name: String, _ dtype: String, _ shape: [Int], _ values: [Double]) {
-        var bytes = Data()
-        for value in values {
-            switch dtype {
-            case "F16": withUnsafeBytes(of: Float16(value).bitPattern) { bytes.append(contentsOf: $0) }
-            case "BF16": withUnsafeBytes(of: UInt16(Float(value).bitPattern >> 16)) { bytes.append(contentsOf: $0) }
-            case "F64": withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
-            case "I32": withUnsafeBytes(of: Int32(value)) { bytes.append(contentsOf: $0) }
-            default: withUnsafeBytes(of: Float(value)) { bytes.append(contentsOf: $0) }
-            }
+        func raw(_ numbers: [some BitwiseCopyable]) -> Data { numbers.withUnsafeBytes { Data($0) } }
+        let bytes = switch dtype {
+        case "F16": raw(values.map { Float16($0) })
+        case "BF16": raw(values.map { UInt16(Float($0).bitPattern >> 16) })
+        case "F64": raw(values)
+        case "I32": raw(values.map { Int32($0) })
+        default: raw(values.map { Float($0) })
         }
         tensors.append((name, dtype, shape, bytes))
     }
