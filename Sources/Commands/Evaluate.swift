@@ -164,7 +164,7 @@ private struct EvaluationPage {
 
     private func vectors() throws {
         try section("Vectors")
-        var table = Table([Column(""), Column("minimum"), Column("quartile"), Column("median"), Column("quartile"), Column("maximum"), Column("mean")])
+        var table = Table([Column(""), Column("minimum"), Column("25 %"), Column("median"), Column("75 %"), Column("maximum"), Column("mean")])
         for (name, d) in [("decoder norm", report.decoderNorms), ("encoder-decoder cosine", report.encoderDecoderCosines)] {
             table.append([.text(name)] + [d.minimum, d.lowerQuartile, d.median, d.upperQuartile, d.maximum, d.mean].map { .real($0, .significant(3)) })
         }
