@@ -5,6 +5,7 @@ import Glibc
 // benchmarks ingest FOLDER CATALOGUE THREADS [TOKENS]      ingests it; one line of JSON
 // benchmarks rounding FOLDER [TOKENS]                     where float32 decides otherwise than double precision; one line of JSON
 // benchmarks products [tiny|narrow|wide]                   BLAS alone; one line of JSON
+// benchmarks activations MODEL CORPUS HOOK THREADS ROWS    what training pays for its activations; one line of JSON
 // benchmarks dictionaries FOLDER SIZE…                     writes dictionaries and queries as raw float32
 // benchmarks catalogue FILE.f32 CATALOGUE                  a catalogue of such a dictionary
 // benchmarks nearest CATALOGUE K QUERIES.f32 N [ANSWERS]   N single queries; one line of JSON
@@ -16,6 +17,7 @@ do {
     case ("ingest", 5...): print(try measureIngest(arguments[2], catalogue: arguments[3], threads: Int(arguments[4]) ?? 1, tokenLimit: arguments.count > 5 ? Int(arguments[5]) : nil))
     case ("rounding", 3...): print(try measureRounding(arguments[2], tokens: arguments.count > 3 ? Int(arguments[3]) ?? 4096 : 4096))
     case ("products", 2...): print(measureProducts(job(arguments.dropFirst(2).first), seconds: arguments.last == "tiny" ? 0.01 : 2))
+    case ("activations", 7): print(try measureActivations(arguments[2], corpus: arguments[3], hook: arguments[4], threads: max(1, Int(arguments[5]) ?? 1), rows: max(1, Int(arguments[6]) ?? 1)))
     case ("dictionaries", 4...): try writeDictionaries(to: arguments[2], sizes: arguments.dropFirst(3).compactMap { Int($0) })
     case ("catalogue", 4): try writeCatalogue(of: arguments[2], to: arguments[3])
     case ("nearest", 6...):
@@ -23,7 +25,7 @@ do {
     case ("graph", 6):
         print(try measureGraph(try readRows(arguments[2], width: 512), among: arguments[3] == "self" ? nil : try readRows(arguments[3], width: 512), k: max(1, Int(arguments[4]) ?? 10), threads: max(1, Int(arguments[5]) ?? 1), peerRows: 4096))
     default:
-        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS")
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | activations MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS")
         exit(2)
     }
 } catch {
