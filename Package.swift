@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "Tokenization", dependencies: ["Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Transformer", dependencies: ["LinearAlgebra", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "SparseCoding", dependencies: ["Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "DictionaryLearning", dependencies: ["LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "DictionaryLearning", dependencies: ["SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
 
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra"], swiftSettings: spans + optimised),
@@ -52,7 +52,7 @@ let package = Package(
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
-        .target(name: "Commands", dependencies: ["Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
+        .target(name: "Commands", dependencies: ["Training", "DictionaryLearning", "Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
         .executableTarget(name: "CatalogueExtension", dependencies: ["SQLFunctions", "SQLite", "CSQLite", "SQLiteHost"], exclude: ["exports.map"], linkerSettings: loadable),
 
@@ -77,7 +77,7 @@ let package = Package(
         .testTarget(name: "DictionaryLearningTests", dependencies: ["DictionaryLearning", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
 
         // The price: see Tests/Benchmarks/ingest.sh and vector.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Ingestion", "Training", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        .executableTarget(name: "benchmarks", dependencies: ["Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "DictionarySupport", "Formats"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

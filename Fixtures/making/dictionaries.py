@@ -16,16 +16,14 @@ from pathlib import Path
 import numba
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from . import language_models
+from .activations import HOOK, NEURONS, Stream
 from .language_models import CONTEXT
 
-HOOK = "blocks.0.mlp.hook_post"
-NEURONS = 512
 BATCH = 2_048
-BUFFER_CONTEXTS = 768
 
 
 @dataclass
@@ -45,42 +43,6 @@ RECIPES = {
     "sae-A-1": Recipe("A", 4_096, 4.0, 942_080, 11),
     "sae-B-1": Recipe("B", 4_096, 4.0, 942_080, 21),
 }
-
-
-def neurons(model: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
-    """The activations at the hook point, [tokens, 512], without the head that would cost ten times as much."""
-    with torch.no_grad():
-        block = model.transformer.h[0]
-        caught: list[torch.Tensor] = []
-        handle = block.mlp.act.register_forward_hook(lambda _module, _input, output: caught.append(output))
-        model.transformer(rows)
-        handle.remove()
-    return caught[0].reshape(-1, NEURONS)
-
-
-class Stream:
-    """Shuffled activations: a buffer of contexts of which a part is used up and refilled."""
-
-    def __init__(self, model: torch.nn.Module, rows: torch.Tensor, seed: int) -> None:
-        self.model, self.rows = model, rows
-        self.random = torch.Generator().manual_seed(seed)
-        self.order = torch.empty(0, dtype=torch.long)
-        self.buffer = self.harvest(BUFFER_CONTEXTS)
-        self.place = len(self.buffer)
-
-    def harvest(self, contexts: int) -> torch.Tensor:
-        if len(self.order) < contexts:
-            self.order = torch.cat([self.order, torch.randperm(len(self.rows), generator=self.random)])
-        chosen, self.order = self.order[:contexts], self.order[contexts:]
-        return torch.cat([neurons(self.model, batch) for batch in self.rows[chosen].split(32)])
-
-    def batch(self) -> torch.Tensor:
-        if self.place + BATCH > len(self.buffer):
-            self.buffer[: len(self.buffer) // 2] = self.harvest(BUFFER_CONTEXTS // 2)
-            self.buffer = self.buffer[torch.randperm(len(self.buffer), generator=self.random)]
-            self.place = len(self.buffer) // 2
-        self.place += BATCH
-        return self.buffer[self.place - BATCH : self.place]
 
 
 @numba.njit(fastmath=True, cache=True)
@@ -209,7 +171,7 @@ def train(build: Path, fixtures: Path, name: str, samples: int | None = None) ->
     recipe = RECIPES[name]
     model = language_models.load(fixtures / f"model-{recipe.model}")
     tokenizer = Tokenizer.from_file(str(fixtures / f"model-{recipe.model}" / "tokenizer.json"))
-    stream = Stream(model, language_models.full_contexts(tokenizer, build / "train.jsonl"), recipe.seed)
+    stream = Stream(model, language_models.full_contexts(tokenizer, build / "train.jsonl"), recipe.seed, BATCH)
     training = Training(stream, recipe)
     steps, start = (samples or recipe.samples) // BATCH, time.time()
     resample_at = {int(steps * share) for share in (0.25, 0.4, 0.55)}
@@ -265,7 +227,3 @@ def save(training: Training, recipe: Recipe, out: Path, samples: int) -> None:
         },
     }
     (out / "cfg.json").write_text(json.dumps(config, indent=2) + "\n")
-
-
-def load(folder: Path) -> dict[str, torch.Tensor]:
-    return {name: tensor.float() for name, tensor in load_file(folder / "sae_weights.safetensors").items()}

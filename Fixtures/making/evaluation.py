@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel
 
-from . import dictionaries, language_models
+from . import activations, language_models
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Evaluation:
         self.maximum = np.zeros(self.features, np.float32)
         self.documents = np.zeros(self.features, np.int64)
         self.firings_by_document: list[np.ndarray] = []
-        self.total = np.zeros(dictionaries.NEURONS)
+        self.total = np.zeros(activations.NEURONS)
         self.total_squares = 0.0
 
     @property
@@ -68,20 +68,26 @@ def summed_loss(model: GPT2LMHeadModel, ids: torch.Tensor, replacement: torch.Te
     return torch.nn.functional.cross_entropy(logits, ids[1:], reduction="sum").item()
 
 
-@torch.no_grad()
 def evaluate(fixtures: Path, name: str, texts: list[str], losses_every: int = 1) -> Evaluation:
-    """Losses cost ten times as much as all else: `losses_every` takes them on one document in so many."""
-    letter = dictionaries.RECIPES[name].model
-    model = language_models.load(fixtures / f"model-{letter}")
-    tokenizer = Tokenizer.from_file(str(fixtures / f"model-{letter}" / "tokenizer.json"))
-    sae = dictionaries.load(fixtures / name)
+    """A committed autoencoder, whose name has the model's letter: sae-A-1."""
+    return measure(fixtures / f"model-{name.split('-')[1]}", activations.load(fixtures / name), texts, losses_every)
+
+
+@torch.no_grad()
+def measure(folder: Path, sae: dict[str, torch.Tensor], texts: list[str], losses_every: int = 1) -> Evaluation:
+    """f = relu(x · W_enc + b_enc), x̂ = f · W_dec + b_dec, W_enc [512, features], in the model of `folder`.
+
+    Losses cost ten times as much as all else: `losses_every` takes them on one document in so many.
+    """
+    model = language_models.load(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     norms = sae["W_dec"].norm(dim=1)
     out = Evaluation(len(norms))
     documents = [[torch.from_numpy(c) for c in language_models.contexts(d)] for d in language_models.tokenise(tokenizer, texts)]
     for number, document in enumerate(documents):
         in_document = np.zeros(out.features, np.int64)
         for ids in document:
-            x = dictionaries.neurons(model, ids[None])
+            x = activations.neurons(model, ids[None])
             f = torch.relu(x @ sae["W_enc"] + sae["b_enc"])
             r = f @ sae["W_dec"] + sae["b_dec"]
             strength = (f * norms).numpy()
@@ -100,7 +106,7 @@ def evaluate(fixtures: Path, name: str, texts: list[str], losses_every: int = 1)
     mean = torch.from_numpy(out.total / out.tokens).float()
     for ids in (c for document in documents[::losses_every] for c in document if len(c) > 1):
         out.loss["original"] += summed_loss(model, ids, None)
-        out.loss["zero"] += summed_loss(model, ids, torch.zeros(len(ids), dictionaries.NEURONS))
+        out.loss["zero"] += summed_loss(model, ids, torch.zeros(len(ids), activations.NEURONS))
         out.loss["mean"] += summed_loss(model, ids, mean.expand(len(ids), -1))
         out.predictions += len(ids) - 1
     return out

@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
-from . import dictionaries, language_models
+from . import activations, language_models
 from .evaluation import Evaluation, evaluate
 
 FIXTURES = Path(__file__).resolve().parent.parent
@@ -44,7 +44,7 @@ def logit_weights(name: str, features: list[int]) -> list[dict[str, Any]]:
     down = model.transformer.h[0].mlp.c_proj.weight.detach().double().numpy()
     gain = model.transformer.ln_f.weight.detach().double().numpy()
     unembedding = model.transformer.wte.weight.detach().double().numpy()
-    rows = dictionaries.load(FIXTURES / name)["W_dec"].double().numpy()
+    rows = activations.load(FIXTURES / name)["W_dec"].double().numpy()
     out = []
     for feature in features:
         u = rows[feature] / np.linalg.norm(rows[feature]) @ down

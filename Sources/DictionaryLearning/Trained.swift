@@ -34,3 +34,29 @@ public struct TrainedDictionary: ~Copyable {
     /// What inputs were multiplied by in training.
     public var inputScale: Double
 }
+
+extension Trainer {
+    /// The dictionary as it is now.
+    public func trained() -> TrainedDictionary {
+        let (width, features) = (plan.width, plan.features), scale = inputScale
+        let encoder = Matrix(uninitializedRows: width, columns: features), decoder = parameters.decoder.value.copy()
+        for feature in 0..<features {
+            for column in 0..<width { encoder.base[column * features + feature] = parameters.encoder.value.base[feature * width + column] * scale }
+        }
+        for place in 0..<decoder.count { decoder.base[place] /= scale }
+        var trained = TrainedDictionary(
+            architecture: "standard", appliesDecoderBiasToInput: design.subtractsDecoderBias, encoder: encoder, encoderBias: Array(parameters.encoderBias.value.elements),
+            decoder: decoder, decoderBias: parameters.decoderBias.value.elements.map { $0 / scale }, inputScale: Double(scale))
+        switch design.activation {
+        case .relu: break
+        case .topK(let k): (trained.architecture, trained.k) = ("topk", k)
+        case .batchTopK:
+            trained.architecture = "jumprelu"
+            trained.threshold = [Float](repeating: thresholdMean ?? leastKept ?? 0, count: features)
+        case .jumpReLU:
+            trained.architecture = "jumprelu"
+            trained.threshold = Array(thresholds.elements)
+        }
+        return trained
+    }
+}

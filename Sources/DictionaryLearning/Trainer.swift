@@ -8,7 +8,7 @@ public import Numerics
 /// The same plan, constants, batches and machine give the same bits, whatever the number of threads: work is cut into pieces
 /// that depend on the sizes alone, and every sum has its order. Another processor, or another build of OpenBLAS, rounds its
 /// products otherwise.
-public final class Trainer {
+public final class Trainer: @unchecked Sendable {
     public let recipe: any Recipe.Type
     public let constants: RecipeConstants
     public let plan: TrainingPlan
@@ -31,17 +31,30 @@ public final class Trainer {
     /// The loss that an exploding one is compared with.
     var firstLoss: Double?
     var resampledAt: Int?
+    /// The least value that the last batch kept, if it kept any.
+    var leastKept: Float?
+
+    // Derived from the rest, or of no consequence for the result.
     let workspace: Workspace
+    let thresholds: Matrix  // θ = exp(log θ) (1 × features)
+    /// The lower ends of the thresholds' windows: below θ a feature does not fire, but its threshold feels it.
+    let screenThresholds: Matrix  // (1 × features)
+    let decoderNorms: Matrix  // (1 × features)
+    var encoderIsLoaded = false
+    var hasAuxiliaryCode = false
+    /// Of a dense code (batch × features).
+    var densePreactivations: Shared?
 
     /// - Parameter sample: the first inputs (rows × width), at least one batch of them: their scale and geometric median count.
     /// - Throws: `MonosemeError` for sizes or constants that cannot be, or inputs that are not finite or all zero.
     public convenience init(recipe: any Recipe.Type, constants: RecipeConstants, plan: TrainingPlan, sample: borrowing Matrix, threads: Int = 1) throws {
-        try self.init(recipe, constants, plan, threads: threads)
+        try self.init(recipe, constants, plan, threads: threads, Workspace.Pieces())
         precondition(sample.columns == plan.width && sample.rows > 0)
         try begin(with: sample)
     }
 
-    private init(_ recipe: any Recipe.Type, _ constants: RecipeConstants, _ plan: TrainingPlan, threads: Int) throws {
+    /// Without a start.
+    init(_ recipe: any Recipe.Type, _ constants: RecipeConstants, _ plan: TrainingPlan, threads: Int, _ pieces: Workspace.Pieces) throws {
         for (name, size) in [("width", plan.width), ("number of features", plan.features), ("batch size", plan.batchSize), ("number of steps", plan.steps)] where size < 1 {
             throw MonosemeError("the \(name) is \(size)", hint: "it must be 1 or more")
         }
@@ -56,7 +69,11 @@ public final class Trainer {
         parameters = Parameters(width: plan.width, features: plan.features, hasThreshold: hasThreshold)
         generator = SeededGenerator(seed: plan.seed, stream: UInt64(plan.features))
         sinceFired = Matrix(rows: 1, columns: plan.features)
-        workspace = Workspace(plan, design)
+        thresholds = Matrix(rows: 1, columns: hasThreshold ? plan.features : 0)
+        screenThresholds = Matrix(rows: 1, columns: hasThreshold ? plan.features : 0)
+        decoderNorms = Matrix(rows: 1, columns: plan.features)
+        workspace = Workspace(plan, design, pieces)
+        isDense = canBeDense
     }
 
     static let mostFeatures = 1 << 24
@@ -95,7 +112,7 @@ public final class Trainer {
     /// - Throws: `MonosemeError` where the counters are not those of such a trainer; what `fill` throws.
     public convenience init(recipe: any Recipe.Type, constants: RecipeConstants, plan: TrainingPlan, threads: Int = 1, restoring counters: JSON,
                             fill: ([CheckpointTensor]) throws -> Void) throws {
-        try self.init(recipe, constants, plan, threads: threads)
+        try self.init(recipe, constants, plan, threads: threads, Workspace.Pieces())
         func number(_ name: String) throws -> UInt64? {
             switch counters.object?[name] {
             case .unsigned(let number)?: number
@@ -112,5 +129,6 @@ public final class Trainer {
         firstLoss = try number("first_loss").map { Double(bitPattern: $0) }
         resampledAt = try number("resampled_at").flatMap { Int(exactly: $0) }
         try fill(tensors)
+        refreshAll()
     }
 }

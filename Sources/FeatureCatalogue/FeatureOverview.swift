@@ -45,6 +45,19 @@ public enum FeatureStatus: String, Sendable, CaseIterable {
     case ultralow
     /// Fewer than 10 firings: too few to tell an ordinary rare feature from an ultralow one.
     case insufficient
+
+    /// Tokens from which on a density below 10⁻⁶ can be told: at it, a feature would have fired a hundred times.
+    public static let tokensForUltralow = 100_000_000
+
+    /// What the view `feature_overview` says of a feature that fired on `firings` of `tokens` tokens.
+    public init(firings: Int, tokens: Int) {
+        self = if tokens == 0 { .insufficient }
+            else if firings == 0 { .dead }
+            else if Double(firings) > Double(tokens) * 0.1 { .dense }
+            else if Double(firings) < Double(tokens) * 1e-6, tokens >= Self.tokensForUltralow { .ultralow }
+            else if firings < 10 { .insufficient }
+            else { .alive }
+    }
 }
 
 /// Orders in which features can be listed; each has the feature's index as its last word.

@@ -55,6 +55,12 @@ public struct SafetensorsTensor: Sendable {
     public func copy(_ elements: Range<Int>, into target: UnsafeMutablePointer<Float>) throws {
         precondition(elements.lowerBound >= 0 && elements.upperBound <= count)
         try checkHasFloats()
+        convert(elements, target)
+    }
+
+    /// `copy` once it cannot fail. Apart from it because swiftc 6.3 at -O otherwise leaves a width in the register of the error.
+    @inline(never)
+    private func convert(_ elements: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
         guard let base = bytes.baseAddress, !elements.isEmpty else { return }
         defer { withExtendedLifetime(file) {} }
         let count = elements.count, source = base + elements.lowerBound * (dtype.bits / 8)

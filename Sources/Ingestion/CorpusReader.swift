@@ -14,6 +14,9 @@ public struct CorpusOptions: Sendable {
     public var tokenLimit: Int?
 
     public init(paths: [String]) { self.paths = paths }
+
+    /// The file's name, or how many sources there are.
+    var name: String { paths.count == 1 ? paths[0].split(separator: "/").last.map(String.init) ?? paths[0] : "\(paths.count) sources" }
 }
 
 /// One document as it comes from a corpus.

@@ -51,19 +51,12 @@ final class Ingestion {
         machinery = try Machinery(request, warn: warn)
         rules = RunRules(contextLength: machinery.contextLength, prependsBOS: machinery.bos != nil, keepTop: request.keepTop, inputScale: request.inputScale)
         corpusDescription = CorpusDescription(
-            name: request.corpus.paths.count == 1 ? request.corpus.paths[0].split(separator: "/").last.map(String.init) ?? request.corpus.paths[0] : "\(request.corpus.paths.count) sources",
-            fingerprint: try reader.fingerprint(), settings: Ingestion.settings(of: request.corpus))
+            name: request.corpus.name, fingerprint: try reader.fingerprint(), settings: Ingestion.settings(of: request.corpus))
         segments = SegmentReader(reader, tokenizer: machinery.tokenizer, contextTokens: machinery.contextTokens, tokenLimit: request.corpus.tokenLimit, segmentTokens: sizes.segmentTokens)
         // A corpus without text leaves no empty catalogue behind; one that exists is asked first whether there is anything to do.
         // Standard input may be slow to come: the catalogue is taken first, so that a second ingest is told at once.
-        opening = kind(of: request.catalogue) == .missing && !request.corpus.paths.contains("-") ? try Ingestion.first(of: segments, corpusDescription) : nil
+        opening = kind(of: request.catalogue) == .missing && !request.corpus.paths.contains("-") ? try segments.first(of: request.corpus) : nil
         catalogue = try Catalogue(path: request.catalogue, for: .ingesting)
-    }
-
-    private static func first(of segments: SegmentReader, _ corpus: CorpusDescription) throws -> SegmentReader.Piece {
-        if let first = try segments.next() { return first }
-        let unread = segments.malformedLines
-        throw MonosemeError("the corpus \(quoted(corpus.name)) holds no text\(unread > 0 ? " (\(unread) lines could not be read)" : "")", hint: "check the file, --text-field and --corpus")
     }
 
     private static func settings(of corpus: CorpusOptions) -> String {
@@ -80,7 +73,7 @@ final class Ingestion {
 
     func run() throws -> IngestionSummary {
         if let summary = try completeAlready() { return summary }
-        var pending: SegmentReader.Piece? = try opening ?? Ingestion.first(of: segments, corpusDescription)
+        var pending: SegmentReader.Piece? = try opening ?? segments.first(of: request.corpus)
 
         let (corpus, runs) = try register()
         let done = try runs.map { try catalogue.segments(of: $0) }
@@ -146,13 +139,7 @@ final class Ingestion {
     }
 
     private func progress(_ stage: IngestionProgress.Stage, _ segments: SegmentReader, _ firings: Int) -> IngestionProgress {
-        var expected: Int?
-        // JSON's quoting and other members make a file a little larger than its text: an estimate.
-        if let bytes = reader.bytesOnDisk, segments.textBytes > 0, !request.corpus.paths.contains(where: { $0.hasSuffix(".gz") || $0.hasSuffix(".zst") }) {
-            expected = max(segments.tokens, Int(Double(segments.tokens) / Double(segments.textBytes) * Double(bytes) * 0.97))
-        }
-        if let limit = request.corpus.tokenLimit { expected = min(expected ?? limit, limit) }
-        return IngestionProgress(stage: stage, tokens: segments.tokens, tokensExpected: expected, firings: firings, bytesOnDisk: catalogue.bytesOnDisk)
+        IngestionProgress(stage: stage, tokens: segments.tokens, tokensExpected: segments.tokensExpected(of: request.corpus), firings: firings, bytesOnDisk: catalogue.bytesOnDisk)
     }
 
     /// The answer where every named run was completed before, by the same rules over the same corpus.

@@ -1,7 +1,7 @@
 public import FeatureCatalogue
 
 /// What to run over what, and where it goes.
-public struct IngestionRequest: Sendable {
+public struct IngestionRequest: MachineryRequest {
     /// A Hugging Face folder: config.json, model.safetensors, tokenizer.json.
     public var modelFolder: String
     /// Folders with cfg.json and sae_weights.safetensors, and the names they get; all of one hook point.
@@ -24,6 +24,8 @@ public struct IngestionRequest: Sendable {
     public init(modelFolder: String, autoencoders: [(folder: String, name: DictionaryName)], corpus: CorpusOptions, catalogue: String) {
         (self.modelFolder, self.autoencoders, self.corpus, self.catalogue) = (modelFolder, autoencoders, corpus, catalogue)
     }
+
+    var autoencoderFolders: [String] { autoencoders.map(\.folder) }
 }
 
 /// How far an ingest is.

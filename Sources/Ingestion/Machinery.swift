@@ -6,6 +6,16 @@ import SparseCoding
 import Tokenization
 import Transformer
 
+/// What says which model and autoencoders to load, and how contexts are cut.
+protocol MachineryRequest: Sendable {
+    var modelFolder: String { get }
+    var autoencoderFolders: [String] { get }
+    var hook: String? { get }
+    var contextLength: Int? { get }
+    var prependsBOS: Bool? { get }
+    var inputScale: Float? { get }
+}
+
 /// The model, its tokenizer and the autoencoders of one hook point, loaded and found to fit one another.
 struct Machinery: Sendable {
     let source: HookedModel
@@ -20,16 +30,16 @@ struct Machinery: Sendable {
     var contextTokens: Int { source.contextTokens }
     static var batchTokens: Int { HookedModel.batchTokens }
 
-    init(_ request: IngestionRequest, warn: (String) -> Void) throws {
-        autoencoders = try request.autoencoders.map { try SparseAutoencoder(folder: $0.folder, inputScale: request.inputScale) }
+    init(_ request: some MachineryRequest, warn: (String) -> Void) throws {
+        autoencoders = try request.autoencoderFolders.map { try SparseAutoencoder(folder: $0, inputScale: request.inputScale) }
         let hook = try Machinery.hook(of: autoencoders, request)
         let (tokenizer, model) = try HookedModel.load(request.modelFolder)
         let width = try model.width(at: hook)
-        for (autoencoder, (folder, _)) in zip(autoencoders, request.autoencoders) where autoencoder.width != width {
+        for (autoencoder, folder) in zip(autoencoders, request.autoencoderFolders) where autoencoder.width != width {
             throw MonosemeError("the autoencoder in \(quoted(folder, limit: 400)) reads \(autoencoder.width) numbers a token (d_in); \(hook) of \(quoted(model.name)) has \(width)",
                                 hint: "use the model and hook point it was trained on")
         }
-        for (autoencoder, (folder, _)) in zip(autoencoders, request.autoencoders) {
+        for (autoencoder, folder) in zip(autoencoders, request.autoencoderFolders) {
             if let trained = autoencoder.configuration.modelName, trained != model.name, !trained.hasSuffix("/" + model.name) {
                 warn("the autoencoder in \(quoted(folder, limit: 400)) was trained on a model called \(quoted(trained)); this one is called \(quoted(model.name))")
             }
@@ -38,9 +48,9 @@ struct Machinery: Sendable {
         source = try HookedModel(model, tokenizer, hook, contextLength: contextLength, prependsBOS: try Machinery.prependsBOS(request, autoencoders))
     }
 
-    private static func hook(of autoencoders: [SparseAutoencoder], _ request: IngestionRequest) throws -> HookPoint {
+    private static func hook(of autoencoders: [SparseAutoencoder], _ request: some MachineryRequest) throws -> HookPoint {
         var named: [String] = []
-        for (autoencoder, (folder, _)) in zip(autoencoders, request.autoencoders) {
+        for (autoencoder, folder) in zip(autoencoders, request.autoencoderFolders) {
             guard let name = request.hook ?? autoencoder.configuration.hookName else {
                 throw MonosemeError("the autoencoder in \(quoted(folder, limit: 400)) names no hook point", hint: "name it with --hook, such as --hook blocks.0.mlp.hook_post")
             }
@@ -50,12 +60,12 @@ struct Machinery: Sendable {
             named.append(name)
         }
         guard Set(named).count == 1 else {
-            throw MonosemeError("the autoencoders read different hook points: \(Set(named).sorted().map { quoted($0) }.joined(separator: ", "))", hint: "ingest those of each hook point in a run of its own")
+            throw MonosemeError("the autoencoders read different hook points: \(Set(named).sorted().map { quoted($0) }.joined(separator: ", "))", hint: "take those of each hook point in a run of their own")
         }
         return try HookedModel.hook(named: named[0])
     }
 
-    private static func contextLength(_ request: IngestionRequest, _ autoencoders: [SparseAutoencoder], _ model: any LanguageModel) throws -> Int {
+    private static func contextLength(_ request: some MachineryRequest, _ autoencoders: [SparseAutoencoder], _ model: any LanguageModel) throws -> Int {
         if let asked = request.contextLength {
             try HookedModel.check(contextLength: asked, model)
             return asked
@@ -68,7 +78,7 @@ struct Machinery: Sendable {
         return max(1, min(trained.first ?? longest, longest))
     }
 
-    private static func prependsBOS(_ request: IngestionRequest, _ autoencoders: [SparseAutoencoder]) throws -> Bool {
+    private static func prependsBOS(_ request: some MachineryRequest, _ autoencoders: [SparseAutoencoder]) throws -> Bool {
         let trained = Set(autoencoders.map(\.configuration.prependsBOS))
         guard request.prependsBOS != nil || trained.count == 1 else {
             throw MonosemeError("some of the autoencoders were trained with a BOS token before each context and some without", hint: "say what to do with --prepend-bos or --no-prepend-bos")
@@ -94,14 +104,9 @@ struct Machinery: Sendable {
             }
             let activations = try model.activations(of: batch, at: hook)
             results[place] = try chosen.map { autoencoder in
-                try scratches.withScratch { scratch, firings in
-                    do {
-                        try autoencoders[autoencoder].encode(activations, into: &firings, scratch: &scratch)
-                    } catch let error as MonosemeError {
-                        throw MonosemeError("\(hook) of \(quoted(model.name)): \(error.message)", hint: error.hint)
-                    }
+                try withFirings(of: autoencoders[autoencoder], on: activations) { firings in
                     // Copied to size: blocks wait for their segment to be complete, and grown arrays have room to spare.
-                    return FiringBlock(offsets: exact(firings.offsets), features: exact(firings.features), values: exact(firings.values), positionOfRow: positions)
+                    FiringBlock(offsets: exact(firings.offsets), features: exact(firings.features), values: exact(firings.values), positionOfRow: positions)
                 }
             }
         }

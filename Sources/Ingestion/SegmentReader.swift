@@ -22,7 +22,7 @@ final class SegmentReader {
     /// Documents that gave no token.
     private(set) var emptyDocuments = 0
     /// Bytes of text taken so far.
-    private(set) var textBytes = 0
+    private var textBytes = 0
     private(set) var tokens = 0
 
     var malformedLines: Int { reader.malformedLines }
@@ -60,6 +60,24 @@ final class SegmentReader {
         segments += 1
         self.tokens = position
         return (layout, contexts)
+    }
+
+    /// The first segment.
+    /// - Throws: `MonosemeError` where there is none.
+    func first(of corpus: CorpusOptions) throws -> Piece {
+        if let first = try next() { return first }
+        throw MonosemeError("the corpus \(quoted(corpus.name)) holds no text\(malformedLines > 0 ? " (\(malformedLines) lines could not be read)" : "")", hint: "check the file, --text-field and --corpus")
+    }
+
+    /// How many tokens there will be, as far as can be told from the bytes read.
+    func tokensExpected(of corpus: CorpusOptions) -> Int? {
+        var expected: Int?
+        // JSON's quoting and other members make a file a little larger than its text: an estimate.
+        if let bytes = reader.bytesOnDisk, textBytes > 0, !corpus.paths.contains(where: { $0.hasSuffix(".gz") || $0.hasSuffix(".zst") }) {
+            expected = max(tokens, Int(Double(tokens) / Double(textBytes) * Double(bytes) * 0.97))
+        }
+        if let limit = corpus.tokenLimit { expected = min(expected ?? limit, limit) }
+        return expected
     }
 
     private func part(_ source: SourceDocument, _ first: Int, _ ordinal: Int, tokens: Int) -> SegmentLayout.Part {

@@ -4,8 +4,8 @@ import Glibc
 /// The reader of a pipe has gone away: nothing is wrong, and there is nothing left to do.
 struct BrokenPipe: Error {}
 
-/// Ctrl-C: the answer ends where it is, and the exit status says so.
-struct Interrupted: Error {}
+/// Ctrl-C, or another signal to stop: the answer ends where it is, and the exit status says so.
+struct Interrupted: Error { var signal = SIGINT }
 
 /// A buffered writer to a file descriptor, or to memory for tests.
 ///

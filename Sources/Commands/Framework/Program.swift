@@ -38,7 +38,7 @@ struct Program: Sendable {
     /// Runs the process's own command line, without the program's name.
     ///
     /// Exit status: 0 done, or the reader of the output has gone; 1 failed; 2 the command line was not understood; 130 stopped by
-    /// Ctrl-C where a command ends itself.
+    /// Ctrl-C (143 by SIGTERM) where a command ends itself.
     func run(_ words: [String]) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         // A limit on file size (ulimit -f) then fails the write, which we can explain, instead of ending us.
@@ -59,10 +59,10 @@ struct Program: Sendable {
             return 0
         } catch is BrokenPipe {
             return 0
-        } catch is Interrupted {
+        } catch let interruption as Interrupted {
             try? output.flush()
             report("interrupted", nil, to: errors)
-            return 130
+            return 128 + interruption.signal
         } catch let error as UsageError {
             try? output.flush()
             report(error.message, error.hint, to: errors)

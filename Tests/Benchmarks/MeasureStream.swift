@@ -7,7 +7,7 @@ import Transformer
 
 /// What training pays for its activations: a shuffled stream over a corpus, beside the model alone on the same contexts.
 /// One line of JSON; rows are tokens.
-func measureActivations(_ folder: String, corpus: String, hook: String, threads: Int, rows: Int) throws -> String {
+func measureStream(_ folder: String, corpus: String, hook: String, threads: Int, rows: Int) throws -> String {
     let hooked = try HookedModel(folder: folder, hook: hook, contextLength: nil, prependsBOS: false)
     let stream = try ActivationStream(CorpusActivations(hooked, CorpusOptions(paths: [corpus])), batchSize: 4096, seed: 1, threads: threads)
     let start = Usage.now
