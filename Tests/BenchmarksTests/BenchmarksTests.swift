@@ -17,6 +17,16 @@ import Testing
         #expect(lines[0]["firings"] == lines[1]["firings"])
     }
 
+    @Test func `the benchmark of streamed activations runs on a tiny job`() throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try write(.tiny, to: folder)
+        let line = try JSON(parsing: measureStream("\(folder)/model", corpus: "\(folder)/corpus.jsonl", hook: "blocks.0.mlp.hook_post", threads: 2, rows: 5_000))
+        #expect(line["rows"]?.integer == 8_192)
+        #expect(try #require(line["model_alone_rows_per_cpu_second"]?.number) > 0)
+    }
+
     @Test func `firings differ from decisions in double precision only within rounding of a threshold, and the benchmark counts them`() throws {
         var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
         let folder = String(cString: try #require(mkdtemp(&pattern)))
