@@ -338,12 +338,12 @@ class Training:
 
     @torch.no_grad()
     def resample(self, raw: Tensor, dead: Tensor, picked: Tensor) -> None:
-        """Points the features `dead` (indices) at the inputs `picked` (row numbers of `raw`, one each)."""
+        """Points the features `dead` (indices) at the inputs `picked` (row numbers of `raw`, one each), as they are: b_dec stays in."""
         p = self.parameters
         alive = torch.ones(len(p["b_enc"]), dtype=torch.bool)
         alive[dead] = False
         length = p["W_enc"][alive].norm(dim=1).mean()
-        directions = torch.nn.functional.normalize(raw[picked] - p["b_dec"], dim=1)
+        directions = torch.nn.functional.normalize(raw[picked], dim=1)
         p["W_dec"][dead] = directions
         p["W_enc"][dead] = directions * length * self.constants["resample_scale"]
         p["b_enc"][dead] = 0

@@ -13,7 +13,7 @@ enum Evaluate: Command {
             active on a token (L0), the error of the reconstruction, how often features fire, and what the model's next-token loss becomes when the \
             activations are replaced by the reconstruction, by zeros and by their mean. Several autoencoders of one hook point share one run of the model.
 
-            Counts of dead and rare features are of this corpus and its size alone. The discussion of each number is in README.md.
+            Counts of dead and rare features hold for this corpus and its size alone. README.md says what each number is.
             """,
         parameters: [Ingest.model, Ingest.autoencoders, Ingest.corpus, Ingest.hook, Ingest.context, Ingest.bos, Ingest.textField, Ingest.limit, losses, Ingest.scale, Ingest.threads, Shared.format],
         examples: [

@@ -21,11 +21,18 @@ extension Trainer {
         resampledAt = stepsDone
         let dead = deadFeatures
         guard !dead.isEmpty, inputs.rows > 0 else { return 0 }
-        let chosen = draw(dead.count, by: try losses(of: inputs).map { $0 * $0 })
-        let alive = Set(dead).isEmpty ? 0 : aliveEncoderNorm(without: dead)
-        for (feature, input) in zip(dead, chosen) { restart(feature, at: inputs.base + input * plan.width, encoderNorm: alive * resampling.encoderScale) }
+        // An input of zeros has no direction to give.
+        let weights = try losses(of: inputs).enumerated().map { input, loss in kernel_squares(inputs.base + input * plan.width, plan.width) > 0 ? loss * loss : 0 }
+        let chosen = draw(dead.count, by: weights)
+        restart(dead, at: chosen, of: inputs, encoderScale: resampling.encoderScale)
+        return chosen.count
+    }
+
+    /// Each of the `dead`, as far as there are as many `chosen` rows of `inputs`.
+    func restart(_ dead: [Int], at chosen: [Int], of inputs: borrowing Matrix, encoderScale: Double) {
+        let norm = aliveEncoderNorm(without: dead) * encoderScale
+        for (feature, input) in zip(dead, chosen) { restart(feature, at: inputs.base + input * plan.width, encoderNorm: norm) }
         encoderIsLoaded = false
-        return min(dead.count, chosen.count)
     }
 
     private func aliveEncoderNorm(without dead: [Int]) -> Double {
@@ -38,7 +45,7 @@ extension Trainer {
         return count > 0 ? sum / Double(count) : 1
     }
 
-    func restart(_ feature: Int, at input: UnsafePointer<Float>, encoderNorm: Double) {
+    private func restart(_ feature: Int, at input: UnsafePointer<Float>, encoderNorm: Double) {
         let width = plan.width, row = feature * width, decoder = parameters.decoder.value.base + row, encoder = parameters.encoder.value.base + row
         decoder.update(from: input, count: width)
         kernel_normalise(decoder, width)

@@ -17,10 +17,16 @@ extension Trainer {
         let (squares, spread) = try load(batch)
         guard squares.isFinite else { throw MonosemeError("a batch of step \(stepsDone + 1) holds a number that is not finite", hint: "check the activations for NaN and infinity") }
 
+        let found = (lastFloor, leastKept)
         let pass = isDense ? try denseForward() : try sparseForward()
         let inputs = Double(plan.batchSize), scale = Double(inputScale) * Double(inputScale)
         let reconstruction = pass.squaredErrors.reduce(0, +) / Double(pass.squaredErrors.count) / inputs / (design.reduction == .mean ? Double(plan.width) : 1)
-        try check(reconstruction, atMost: Trainer.explosion * max(firstLoss ?? reconstruction, spread * scale / inputs / (design.reduction == .mean ? Double(plan.width) : 1)))
+        do {
+            try check(reconstruction, atMost: Trainer.explosion * max(firstLoss ?? reconstruction, spread * scale / inputs / (design.reduction == .mean ? Double(plan.width) : 1)))
+        } catch {
+            (lastFloor, leastKept) = found
+            throw error
+        }
         if firstLoss == nil { firstLoss = reconstruction }
 
         let l0 = Double(pass.firings) / inputs

@@ -31,7 +31,7 @@ public final class Trainer: @unchecked Sendable {
     /// The loss that an exploding one is compared with.
     var firstLoss: Double?
     var resampledAt: Int?
-    /// The least value that the last batch kept, if it kept any.
+    /// The least value that the last batch kept, if it kept any: inference's threshold until there is a mean.
     var leastKept: Float?
 
     // Derived from the rest, or of no consequence for the result.
@@ -100,7 +100,7 @@ public final class Trainer: @unchecked Sendable {
     public var counters: JSON {
         .object(JSON.Object([
             ("steps_done", .unsigned(UInt64(stepsDone))), ("generator", .unsigned(generator.state)), ("input_scale", .unsigned(UInt64(inputScale.bitPattern))),
-            ("threshold_mean", thresholdMean.map { .unsigned(UInt64($0.bitPattern)) } ?? .null), ("last_floor", .unsigned(UInt64(lastFloor.bitPattern))), ("is_dense", .bool(isDense)),
+            ("threshold_mean", thresholdMean.map { .unsigned(UInt64($0.bitPattern)) } ?? .null), ("least_kept", leastKept.map { .unsigned(UInt64($0.bitPattern)) } ?? .null), ("last_floor", .unsigned(UInt64(lastFloor.bitPattern))), ("is_dense", .bool(isDense)),
             ("first_loss", firstLoss.map { .unsigned($0.bitPattern) } ?? .null), ("resampled_at", resampledAt.map { .unsigned(UInt64($0)) } ?? .null),
         ]))
     }
@@ -125,7 +125,7 @@ public final class Trainer: @unchecked Sendable {
               let scale = try bits("input_scale"), scale.isFinite, scale > 0, let floor = try bits("last_floor"), case .bool(let isDense)? = counters.object?["is_dense"]
         else { throw MonosemeError("the checkpoint's counters are not those of this run") }
         (stepsDone, generator.state, inputScale, lastFloor, self.isDense) = (steps, state, scale, floor, isDense)
-        thresholdMean = try bits("threshold_mean")
+        (thresholdMean, leastKept) = (try bits("threshold_mean"), try bits("least_kept"))
         firstLoss = try number("first_loss").map { Double(bitPattern: $0) }
         resampledAt = try number("resampled_at").flatMap { Int(exactly: $0) }
         try fill(tensors)

@@ -30,7 +30,7 @@ import Testing
     @Test(arguments: cases) func `three steps are those of PyTorch`(_ test: Case) throws {
         let json = test.json, file = try SafetensorsFile(fixture("goldens/training/\(test.name).safetensors"))
         for pieces in Self.pieces {
-            let trainer = try trainer(json, threads: 2, pieces)
+            let trainer = try Trainer(golden: json, threads: 2, pieces)
             trainer.inputScale = Float(json["input_scale"]!.number!)
             try trainer.set(file, "initial")
             for (feature, samples) in try file["samples_since_fired"]!.integers().enumerated() { trainer.sinceFired.base[feature] = Float(samples) / Float(trainer.plan.batchSize) }
@@ -69,13 +69,6 @@ import Testing
 
     private func near(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= Self.tolerance * max(1e-3, abs(b)) }
 
-    /// ‖a − b‖ ÷ ‖b‖.
-    private func distance(_ a: [Float], _ b: [Float]) -> Double {
-        guard a.count == b.count else { return .infinity }
-        let apart = zip(a, b).reduce(0) { $0 + pow(Double($1.0) - Double($1.1), 2) }, length = b.reduce(0) { $0 + Double($1) * Double($1) }
-        return length > 0 ? (apart / length).squareRoot() : apart.squareRoot()
-    }
-
     /// Takes each row's component along the other's row away.
     private func withoutParallel(_ gradient: inout [Float], to rows: [Float], _ width: Int) {
         for row in stride(from: 0, to: rows.count, by: width) {
@@ -83,45 +76,4 @@ import Testing
             for place in row..<row + width { gradient[place] -= Float(along / square * Double(rows[place])) }
         }
     }
-
-    private func trainer(_ json: JSON, threads: Int, _ pieces: Workspace.Pieces) throws -> Trainer {
-        let recipe = try recipe(named: json["recipe"]!.string!)
-        let plan = TrainingPlan(width: json["width"]!.integer!, features: json["features"]!.integer!, batchSize: json["batch_size"]!.integer!, steps: json["steps"]!.integer!, seed: 1)
-        var settings: [String: String] = [:]
-        for (name, value) in json["constants"]!.object!.members {
-            if let numbers = value.array { settings[name] = numbers.map { "\($0.number!)" }.joined(separator: ",") } else { settings[name] = value.number.map { "\($0)" } ?? "none" }
-        }
-        return try Trainer(recipe, RecipeConstants(recipe, plan, setting: settings), plan, threads: threads, pieces)
-    }
-
-    @Test func `the geometric median is where the distances' sum is least`() throws {
-        let file = try SafetensorsFile(fixture("goldens/training/geometric-median.safetensors"))
-        for name in file.names.sorted() { print(name, file[name]!.shape) }
-    }
-}
-
-extension Trainer {
-    /// Puts a golden's parameters in the place of the trainer's own.
-    func set(_ file: SafetensorsFile, _ prefix: String) throws {
-        func copy(_ name: String, _ matrix: borrowing Matrix) throws {
-            guard matrix.count > 0 else { return }
-            let values = try #require(file["\(prefix).\(name)"]).floats()
-            try #require(values.count == matrix.count)
-            for (place, value) in values.enumerated() { matrix.base[place] = value }
-        }
-        try copy("W_enc", parameters.encoder.value)
-        try copy("W_dec", parameters.decoder.value)
-        try copy("b_enc", parameters.encoderBias.value)
-        try copy("b_dec", parameters.decoderBias.value)
-        try copy("log_threshold", parameters.logThreshold.value)
-        refreshAll()
-        encoderIsLoaded = false
-    }
-
-    private func all(_ elements: (borrowing Parameters.Block) -> [Float]) -> [(String, [Float])] {
-        [("W_enc", elements(parameters.encoder)), ("W_dec", elements(parameters.decoder)), ("b_enc", elements(parameters.encoderBias)), ("b_dec", elements(parameters.decoderBias)),
-         ("log_threshold", elements(parameters.logThreshold))].filter { !$0.1.isEmpty }
-    }
-    var named: [(String, [Float])] { all { Array($0.value.elements) } }
-    var moments: [(String, [Float])] { all { Array($0.first.elements) } }
 }

@@ -12,7 +12,11 @@ public enum Matryoshka: Recipe {
     ]
 
     public static func design(_ constants: RecipeConstants, _ plan: TrainingPlan) throws -> Design {
-        var ends = constants.numbers("prefixes").map { $0 <= 1 ? Int((($0 * Double(plan.features)).rounded())) : Int($0) }
+        let given = constants.numbers("prefixes")
+        guard given.allSatisfy({ $0 <= 1 || $0 == $0.rounded() }) else {
+            throw MonosemeError("nested dictionaries end at \(ConstantValue.numbers(given)) of \(plan.features) features, which are not whole", hint: "set prefixes to parts up to 1, such as 0.25,0.5,1, or to counts")
+        }
+        var ends = given.map { $0 <= 1 ? Int((($0 * Double(plan.features)).rounded())) : Int($0) }
         if ends.last != plan.features { ends.append(plan.features) }
         guard ends[0] >= 1, zip(ends, ends.dropFirst()).allSatisfy({ $0 < $1 }) else {
             throw MonosemeError("nested dictionaries end at \(ends.map(String.init).joined(separator: ", ")) of \(plan.features) features, which does not rise", hint: "set prefixes to rising parts, such as 0.25,0.5,1")
