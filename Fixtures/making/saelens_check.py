@@ -3,7 +3,7 @@
     python -m making.saelens_check inputs FILE [ROWS]      writes raw inputs to train on, `activations` [ROWS, 16], and to encode
     python -m making.saelens_check encode FOLDER… FILE     writes golden.safetensors into each folder (run in Fixtures/)
 
-`golden.safetensors` is as in `goldens/saes`: `x`, the first 64 rows of FILE, `feature_acts` and `reconstruction`. The same is computed
+`golden.safetensors` is as in `goldens/saes`: `x`, the first 32 rows of FILE, `feature_acts` and `reconstruction`. The same is computed
 from the tensors by numpy in float64, and must agree.
 """
 
@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from . import golden_saes, golden_training
 
-ROWS = 64
+ROWS = 32
 
 
 def encode(folder: Path, x: torch.Tensor) -> None:

@@ -4,10 +4,12 @@ import Formats
 import Glibc
 import Ingestion
 import Publishing
+import Training
 
 /// `monoseme demo`: the main job on the fixtures, then a tour of answers.
 enum Demo: Command {
     static let fixtures = Option<String>("--fixtures", value: "DIR", default: "Fixtures", help: "Where the demonstration's model, autoencoders and corpus are")
+    static let trains = Flag("--train", help: "Train a dictionary of 512 features on the corpus, T/0, and catalogue that one (its folder: sae-demo)")
     static let threads = Option<Int?>("--threads", value: "N", in: 1...256, help: "Threads (default: one a processor)")
 
     static let declaration = Declaration(
@@ -15,25 +17,45 @@ enum Demo: Command {
         discussion: """
             Runs a one-layer transformer and two dictionaries of its 512 neurons, A/0 with 512 features and A/1 with 4,096, over a small corpus in twenty \
             topics, and then asks the catalogue what is in it. Run it again and only the tour is left to do.
+
+            With --train the dictionary is not ready-made: 512 features are trained here, in less than a minute.
             """,
-        parameters: [fixtures, threads], examples: [("monoseme demo", "In a clone of the repository")])
+        parameters: [fixtures, trains, threads], examples: [("monoseme demo", "In a clone of the repository"), ("monoseme demo --train", "With a dictionary of its own")])
 
     static func run(_ invocation: Invocation) throws {
         let folder = invocation[fixtures], path = invocation[Shared.catalogue]
         guard kind(of: folder + "/model-A") == .folder else {
             throw MonosemeError("there are no fixtures at \(quoted(folder, limit: 400))", hint: "run this in a clone of the repository, or say where they are with --fixtures DIR")
         }
-        let names = try ["A/0", "A/1"].map { try DictionaryName(parsing: $0) }
-        var request = IngestionRequest(modelFolder: folder + "/model-A", autoencoders: [(folder + "/sae-A-0", names[0]), (folder + "/sae-A-1", names[1])],
+        let threads = invocation[threads] ?? Ingest.processors
+        var autoencoders = [(folder: folder + "/sae-A-0", name: "A/0"), (folder: folder + "/sae-A-1", name: "A/1")]
+        if invocation[trains] {
+            autoencoders = [(trainedFolder, "T/0")]
+            try Train.trainReporting(training(on: folder, threads: threads), invocation)
+        }
+        var request = IngestionRequest(modelFolder: folder + "/model-A", autoencoders: try autoencoders.map { ($0.folder, try DictionaryName(parsing: $0.name)) },
                                        corpus: CorpusOptions(paths: [folder + "/corpus.jsonl"]), catalogue: path)
-        request.threads = invocation[threads] ?? Ingest.processors
+        request.threads = threads
         try ingestReporting(request, invocation)
         try invocation.output.flush()
-        try tour(Catalogue(path: path, for: .reading), names, invocation)
+        try tour(Catalogue(path: path, for: .reading), request.autoencoders.map(\.name), invocation)
+    }
+
+    static let trainedFolder = "sae-demo"
+
+    /// Four passes over the corpus by the paper's recipe: a minute's work at most, for a dictionary that is worth a look.
+    private static func training(on fixtures: String, threads: Int) -> TrainingRequest {
+        let corpus = CorpusOptions(paths: [fixtures + "/corpus.jsonl"])
+        var request = TrainingRequest(source: .corpus(corpus), modelFolder: fixtures + "/model-A", hook: "blocks.0.mlp.hook_post", features: [512], output: trainedFolder)
+        request.samples = 1_638_400
+        request.batchSize = 2048
+        request.constants = ["l1": "0.001"]
+        request.threads = threads
+        return request
     }
 
     private static func tour(_ catalogue: Catalogue, _ names: [DictionaryName], _ invocation: Invocation) throws {
-        let small = try catalogue.run(of: names[0]), large = try catalogue.run(of: names[1])
+        let large = try catalogue.run(of: names.last!)
         try step("What is there?", "monoseme dictionaries", invocation)
         try Dictionaries.run(invocation.asking([]))
 
@@ -46,16 +68,15 @@ enum Demo: Command {
         best.sort { ($0.rate.detector?.f1 ?? 0, $1.topic.name) > ($1.rate.detector?.f1 ?? 0, $0.topic.name) }
         guard let strongest = best.first(where: { $0.topic.name.lowercased().contains("base64") && ($0.rate.detector?.f1 ?? 0) > 0.5 }) ?? best.first else { return }
 
-        try step("Which features mark \(strongest.topic.name)?", "monoseme topics --topic \(strongest.topic.name) --in \(names[1]) -k 5", invocation)
-        try Topics.run(invocation.asking(["--topic", strongest.topic.name, "--in", names[1].description, "-k", "5"], Topics.declaration))
+        try step("Which features mark \(strongest.topic.name)?", "monoseme topics --topic \(strongest.topic.name) --in \(names.last!) -k 5", invocation)
+        try Topics.run(invocation.asking(["--topic", strongest.topic.name, "--in", names.last!.description, "-k", "5"], Topics.declaration))
 
         let feature = strongest.rate.feature
         try step("What is \(feature)?", "monoseme show \(feature) --examples 5 --samples 0", invocation)
         try Show.run(invocation.asking([feature.description, "--examples", "5", "--samples", "0"], Show.declaration))
 
         // The coarse feature that points most nearly the same way, and where it went.
-        let direction = try catalogue.decoder(of: feature.index, in: large.dictionary)
-        if let coarse = try catalogue.nearest(to: direction, in: small.dictionary, k: 1).first {
+        if names.count > 1, let coarse = try catalogue.nearest(to: catalogue.decoder(of: feature.index, in: large.dictionary), in: catalogue.run(of: names[0]).dictionary, k: 1).first {
             let name = FeatureName(dictionary: names[0], index: coarse.feature)
             try step("Its nearest in the small dictionary is \(name). Where did that go in the large one?", "monoseme near \(name) --in \(names[1]) -k 5", invocation)
             try Near.run(invocation.asking([name.description, "--in", names[1].description, "-k", "5"], Near.declaration))
@@ -63,7 +84,7 @@ enum Demo: Command {
 
         let query = """
             SELECT topic, feature, round(f1, 2) AS f1, round(lift, 1) AS lift FROM (SELECT *, row_number() OVER (PARTITION BY topic ORDER BY f1 DESC, lift DESC) AS place \
-            FROM topic_rate WHERE dictionary = '\(names[1])') WHERE place = 1 ORDER BY topic
+            FROM topic_rate WHERE dictionary = '\(names.last!)') WHERE place = 1 ORDER BY topic
             """
         try step("Which feature tells each topic best?", "monoseme sql \"\(query)\"", invocation)
         try SQL.run(invocation.asking([query], SQL.declaration))

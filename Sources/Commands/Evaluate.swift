@@ -13,7 +13,7 @@ enum Evaluate: Command {
             active on a token (L0), the error of the reconstruction, how often features fire, and what the model's next-token loss becomes when the \
             activations are replaced by the reconstruction, by zeros and by their mean. Several autoencoders of one hook point share one run of the model.
 
-            Counts of dead and rare features are of this corpus and its size alone. The discussion of each number is in README.md.
+            Counts of dead and rare features hold for this corpus and its size alone. README.md says what each number is.
             """,
         parameters: [Ingest.model, Ingest.autoencoders, Ingest.corpus, Ingest.hook, Ingest.context, Ingest.bos, Ingest.textField, Ingest.limit, losses, Ingest.scale, Ingest.threads, Shared.format],
         examples: [
@@ -164,7 +164,7 @@ private struct EvaluationPage {
 
     private func vectors() throws {
         try section("Vectors")
-        var table = Table([Column(""), Column("minimum"), Column("quartile"), Column("median"), Column("quartile"), Column("maximum"), Column("mean")])
+        var table = Table([Column(""), Column("minimum"), Column("25 %"), Column("median"), Column("75 %"), Column("maximum"), Column("mean")])
         for (name, d) in [("decoder norm", report.decoderNorms), ("encoder-decoder cosine", report.encoderDecoderCosines)] {
             table.append([.text(name)] + [d.minimum, d.lowerQuartile, d.median, d.upperQuartile, d.maximum, d.mean].map { .real($0, .significant(3)) })
         }

@@ -55,8 +55,10 @@ enum Train: Command {
             ("monoseme train --activations shards --features 16384 --recipe jumprelu --l0 40 --set sparsity=1 -o sae-jump", "On activations that were kept in files"),
         ])
 
-    static func run(_ invocation: Invocation) throws {
-        let request = try request(invocation)
+    static func run(_ invocation: Invocation) throws { try trainReporting(request(invocation), invocation) }
+
+    /// Trains with a progress line on standard error and a sentence about each dictionary at the end.
+    static func trainReporting(_ request: TrainingRequest, _ invocation: Invocation) throws {
         let title = request.output, progress = invocation.progress(title, total: nil, unit: "samples"), started = ContinuousClock.now
         var stopped: Int32?
         let summary = try notingStopSignals { stop in

@@ -71,7 +71,7 @@ public final class FileReplacement {
     }
 
     private func failure(_ code: Int32) -> MonosemeError {
-        MonosemeError("cannot write \(quoted(path, limit: 400)): \(String(cString: strerror(code)))", hint: code == ENOSPC ? "make room on that disk" : nil)
+        MonosemeError("cannot write \(quoted(path, limit: 400)): \(String(cString: strerror(code)))", hint: code == ENOSPC ? "make room on that disk and run the same command again" : nil)
     }
 }
 

@@ -31,11 +31,7 @@ public func evaluate(
     var sample = SpacedContexts(tokensMaximum: request.lossTokens), documents = 0
     var pending: SegmentReader.Piece? = try segments.first(of: request.corpus)
     while let (layout, lengths) = pending {
-        var start = 0
-        let contexts = lengths.map { length in
-            defer { start += length }
-            return Array(layout.tokens[start..<start + length])
-        }
+        let contexts = ranges(ofLengths: lengths).map { Array(layout.tokens[$0]) }
         try evaluator.add(contexts)
         for context in contexts where context.count > (machinery.bos == nil ? 1 : 0) { sample.add(context) }
         documents = layout.parts.last!.ordinal + 1

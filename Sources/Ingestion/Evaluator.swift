@@ -161,13 +161,7 @@ private func squaredError(of reconstruction: borrowing Matrix, _ x: borrowing Ma
 extension Machinery {
     /// Contexts of corpus tokens, each behind its BOS token if there is one, in batches.
     func batches(_ contexts: [[Int32]]) -> [ContextBatch] {
-        var batches: [ContextBatch] = []
-        for context in contexts {
-            let tokens = bos.map { [$0] + context } ?? context
-            if batches.isEmpty || batches.last!.tokens.count + tokens.count > Machinery.batchTokens { batches.append(ContextBatch()) }
-            batches[batches.count - 1].append(tokens)
-        }
-        return batches
+        source.batches(Array(contexts.joined()), contexts: ranges(ofLengths: contexts.map(\.count))).map(\.batch)
     }
 
     /// The rows of a batch that are tokens of the corpus: all but BOS tokens.

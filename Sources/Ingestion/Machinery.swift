@@ -88,10 +88,7 @@ struct Machinery: Sendable {
 
     /// What fires in a segment: for each of `autoencoders` (by place), its blocks in order of position.
     func fire(_ layout: SegmentLayout, contexts lengths: [Int], autoencoders chosen: [Int], threads: Int) throws -> [[FiringBlock]] {
-        let contexts = lengths.reduce(into: [Range<Int>]()) { ranges, count in
-            let start = ranges.last?.upperBound ?? 0
-            ranges.append(start..<start + count)
-        }
+        let contexts = ranges(ofLengths: lengths)
         let batches = source.batches(layout.tokens, contexts: contexts)
         let results = Slots<[FiringBlock]>(batches.count)
         try forEachInParallel(batches.count, threads: threads) { place in
@@ -112,6 +109,14 @@ struct Machinery: Sendable {
         }
         let byBatch = results.take()
         return chosen.indices.map { autoencoder in byBatch.map { $0[autoencoder] } }
+    }
+}
+
+/// What lies end to end from 0 on, piece by piece.
+func ranges(ofLengths lengths: [Int]) -> [Range<Int>] {
+    lengths.reduce(into: []) { ranges, length in
+        let start = ranges.last?.upperBound ?? 0
+        ranges.append(start..<start + length)
     }
 }
 

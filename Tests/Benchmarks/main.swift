@@ -5,12 +5,14 @@ import Glibc
 // benchmarks ingest FOLDER CATALOGUE THREADS [TOKENS]      ingests it; one line of JSON
 // benchmarks rounding FOLDER [TOKENS]                     where float32 decides otherwise than double precision; one line of JSON
 // benchmarks products [tiny|narrow|wide]                   BLAS alone; one line of JSON
+// benchmarks stream MODEL CORPUS HOOK THREADS ROWS         what training pays for its activations; one line of JSON
 // benchmarks dictionaries FOLDER SIZE…                     writes dictionaries and queries as raw float32
 // benchmarks catalogue FILE.f32 CATALOGUE                  a catalogue of such a dictionary
 // benchmarks nearest CATALOGUE K QUERIES.f32 N [ANSWERS]   N single queries; one line of JSON
 // benchmarks graph ROWS.f32 COLUMNS.f32|self K THREADS     neighbours of all rows among others or their own, and BLAS; one line of JSON
 // benchmarks activations MODEL CORPUS ROWS OUT.f32         shuffled activations of a model's neurons, raw float32
-// benchmarks train ROWS.f32 WIDTH FEATURES BATCH WARM-UP STEPS THREADS RECIPE [CONSTANT=VALUE…]    steps of training; one line of JSON
+// benchmarks train ROWS.f32 WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…]    steps of training; one line of JSON
+// benchmarks warm ROWS.f32 WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]    writes a START
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
@@ -18,6 +20,7 @@ do {
     case ("ingest", 5...): print(try measureIngest(arguments[2], catalogue: arguments[3], threads: Int(arguments[4]) ?? 1, tokenLimit: arguments.count > 5 ? Int(arguments[5]) : nil))
     case ("rounding", 3...): print(try measureRounding(arguments[2], tokens: arguments.count > 3 ? Int(arguments[3]) ?? 4096 : 4096))
     case ("products", 2...): print(measureProducts(job(arguments.dropFirst(2).first), seconds: arguments.last == "tiny" ? 0.01 : 2))
+    case ("stream", 7): print(try measureStream(arguments[2], corpus: arguments[3], hook: arguments[4], threads: max(1, Int(arguments[5]) ?? 1), rows: max(1, Int(arguments[6]) ?? 1)))
     case ("dictionaries", 4...): try writeDictionaries(to: arguments[2], sizes: arguments.dropFirst(3).compactMap { Int($0) })
     case ("catalogue", 4): try writeCatalogue(of: arguments[2], to: arguments[3])
     case ("nearest", 6...):
@@ -25,11 +28,17 @@ do {
     case ("graph", 6):
         print(try measureGraph(try readRows(arguments[2], width: 512), among: arguments[3] == "self" ? nil : try readRows(arguments[3], width: 512), k: max(1, Int(arguments[4]) ?? 10), threads: max(1, Int(arguments[5]) ?? 1), peerRows: 4096))
     case ("activations", 6): try writeActivations(arguments[2], arguments[3], rows: Int(arguments[4]) ?? 4096, to: arguments[5])
-    case ("train", 10...):
-        let numbers = arguments[3...8].map { max(1, Int($0) ?? 1) }
-        print(try measureTraining(try readRows(arguments[2], width: numbers[0]), features: numbers[1], batchSize: numbers[2], recipe: arguments[9], warmUp: numbers[3], steps: numbers[4], threads: numbers[5], settings: Array(arguments[10...])))
+    case ("train", 11...):
+        let numbers = arguments[3...8].map { Int($0) ?? 1 }
+        let job = TrainingJob(features: numbers[1], batchSize: numbers[2], warmUpSteps: numbers[3], steps: numbers[4], threads: numbers[5], recipe: arguments[10], settings: Array(arguments[11...]),
+                              start: arguments[9] == "-" ? nil : arguments[9])
+        print(try job.measure(readRows(arguments[2], width: numbers[0])))
+    case ("warm", 10...):
+        let numbers = arguments[3...7].map { Int($0) ?? 1 }
+        let job = TrainingJob(features: numbers[1], batchSize: numbers[2], warmUpSteps: 0, steps: numbers[3], threads: numbers[4], recipe: arguments[9], settings: Array(arguments[10...]))
+        print(try job.writeTrainingState(readRows(arguments[2], width: numbers[0]), to: arguments[8]))
     default:
-        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS RECIPE [CONSTANT=VALUE…]")
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]")
         exit(2)
     }
 } catch {

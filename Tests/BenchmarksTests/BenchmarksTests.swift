@@ -2,6 +2,7 @@ import DictionarySupport
 import Formats
 import Foundation
 import Glibc
+import Numerics
 import Testing
 @testable import benchmarks
 
@@ -15,6 +16,16 @@ import Testing
         #expect(lines.map { $0["tokens"]?.integer } == [3_000, 3_000])
         #expect(try #require(lines[0]["firings"]?.integer) > 3_000)
         #expect(lines[0]["firings"] == lines[1]["firings"])
+    }
+
+    @Test func `the benchmark of streamed activations runs on a tiny job`() throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try write(.tiny, to: folder)
+        let line = try JSON(parsing: measureStream("\(folder)/model", corpus: "\(folder)/corpus.jsonl", hook: "blocks.0.mlp.hook_post", threads: 2, rows: 5_000))
+        #expect(line["rows"]?.integer == 8_192)
+        #expect(try #require(line["model_alone_rows_per_cpu_second"]?.number) > 0)
     }
 
     @Test func `firings differ from decisions in double precision only within rounding of a threshold, and the benchmark counts them`() throws {
@@ -39,6 +50,30 @@ import Testing
         // Nearly every row has a twin in its own dictionary, and none in the other.
         let nearest = try #require(line["mean_nearest_cosine"]?.number)
         #expect(isSelf ? nearest > 0.95 : nearest < 0.8)
+    }
+
+    @Test func `the benchmark of training goes on from the state it wrote, and two threads find what one does`() throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func rows() -> Matrix { GeneratedDictionary(.clustered, features: 300, width: 16, seed: 1).rows() }
+        var job = TrainingJob(features: 64, batchSize: 100, warmUpSteps: 0, steps: 3, threads: 1, recipe: "towards-monosemanticity", settings: ["l1=0.01"])
+        let whole = try JSON(parsing: job.measure(rows()))
+        #expect(whole["start"]?.string == "new")
+        #expect(whole["samples"]?.integer == 300)
+        #expect(try #require(whole["samples_per_cpu_s"]?.number) > 0)
+
+        // Three batches are all rows: after them the first comes again, so that states at multiples of three go on as if never left.
+        let state = "\(folder)/state"
+        #expect(try JSON(parsing: job.writeTrainingState(rows(), to: state))["steps"]?.integer == 3)
+        // Weights and Adam's two moments of encoder, decoder and both biases, and how long each feature has been silent.
+        #expect(try FileManager.default.attributesOfItem(atPath: state)[.size] as? Int == 4 * (3 * (2 * 64 * 16 + 64 + 16) + 64))
+        job.start = state
+        job.threads = 2
+        let resumed = try JSON(parsing: job.measure(rows()))
+        #expect(resumed["start"]?.string == "trained")
+        (job.start, job.steps, job.threads) = (nil, 6, 1)
+        #expect(try JSON(parsing: job.measure(rows()))["loss"] == resumed["loss"])
     }
 
     @Test func `the bound of dense products is a number`() throws {

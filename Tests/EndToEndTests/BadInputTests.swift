@@ -33,6 +33,8 @@ private func replace(_ old: String, _ new: String, _ folder: URL, _ name: String
 
 private func cut(_ folder: URL, _ name: String, to count: Int) throws { try write(try Data(contentsOf: folder.appending(path: name)).prefix(count), folder, name) }
 
+private func evaluation(_ more: [String] = []) -> [String] { ["evaluate", "--model", "model", "--sae", "sae", "--corpus", "corpus.jsonl"] + more }
+
 private func spoilDictionary(_ folder: URL, _ change: (inout TinyDictionary) -> Void) throws {
     var dictionary = TinyDictionary.random(seed: 2)
     change(&dictionary)
@@ -131,7 +133,30 @@ private let migrations = (try? FileManager.default.contentsOfDirectory(atPath: r
         BadInput("a rule that is none", ingestion(["--keep", "top:0"]), status: 2, says: "--keep: found \"top:0\", expected all, or top:N with N of 1 or more", hint: "see `monoseme ingest --help`"),
     ]
 
-    @Test(arguments: weights + corpora + catalogues + commandLines) fileprivate func `bad input gets a clear message, and nothing is lost`(of bad: BadInput) throws {
+    fileprivate static let evaluations: [BadInput] = [
+        BadInput("an evaluation of an autoencoder with NaN", evaluation(), says: "\"sae/sae_weights.safetensors\": tensor \"W_enc\" holds nan at [1, 2]") { try spoilDictionary($0) { $0.encoder[50] = .nan } },
+        BadInput("an evaluation at a hook of another width", evaluation(["--hook", "blocks.0.hook_resid_post"]), says: "the autoencoder in \"sae\" reads 32 numbers a token (d_in); blocks.0.hook_resid_post of \"model\" has 16", hint: "use the model and hook point it was trained on"),
+        BadInput("an evaluation of activations beyond single precision", evaluation(), says: "blocks.0.mlp.hook_post of \"model\": activation 0 of row 0 is -inf", hint: "the model's weights may be damaged, or its activations too large for single precision") { folder in
+            var model = TinyModel.random(seed: 1)
+            model["h.0.mlp.c_fc.weight"].values = model["h.0.mlp.c_fc.weight"].values.map { $0 * 3e38 }
+            try model.write(to: folder.appending(path: "model"))
+        },
+        BadInput("an evaluation of reconstructions beyond single precision", evaluation(), says: "the loss with what \"sae\" makes of its activations is not a finite number", hint: "the weights may be damaged, or too large for single precision") { folder in
+            try spoilDictionary(folder) { for place in $0.decoder.indices { $0.decoder[place] *= 1e19; $0.encoder[place] *= 1e19 } }
+        },
+        BadInput("an evaluation of two hook points", evaluation(["--sae", "other"]), says: "the autoencoders read different hook points: \"blocks.0.hook_resid_post\", \"blocks.0.mlp.hook_post\"", hint: "take those of each hook point in a run of their own") { folder in
+            var dictionary = TinyDictionary(width: 16, features: 4, hook: "blocks.0.hook_resid_post")
+            dictionary.encoder[0] = 1
+            try dictionary.write(to: folder.appending(path: "other"))
+        },
+        BadInput("an evaluation on an empty corpus", evaluation(), says: "the corpus \"corpus.jsonl\" holds no text", hint: "check the file, --text-field and --corpus") { try write("", $0, "corpus.jsonl") },
+        BadInput("an evaluation on single tokens", evaluation(), says: "no document of the corpus \"corpus.jsonl\" has two tokens, so there is no loss to measure", hint: "give longer texts, or --prepend-bos") { try write("{\"text\": \"a\"}\n{\"text\": \"b\"}\n", $0, "corpus.jsonl") },
+        BadInput("an evaluation in contexts of one token", evaluation(["--context", "1"]), says: "contexts of one token predict nothing, so there is no loss to measure", hint: "give --context 2 or more"),
+        BadInput("an evaluation of nothing", ["evaluate", "--model", "model", "--corpus", "corpus.jsonl"], status: 2, says: "missing option --sae DIR", hint: "see `monoseme evaluate --help`"),
+        BadInput("losses on no tokens", evaluation(["--losses-on", "0"]), status: 2, says: "--losses-on: found \"0\", expected a whole number, 1 or more", hint: "see `monoseme evaluate --help`"),
+    ]
+
+    @Test(arguments: weights + corpora + catalogues + commandLines + evaluations) fileprivate func `bad input gets a clear message, and nothing is lost`(of bad: BadInput) throws {
         try withTemporaryFolder { folder in
             try writeTinyWorld(to: folder, documents: 10)
             try bad.spoil(folder)

@@ -94,13 +94,17 @@ final class Session {
             }
             if now >= due {
                 do { try write(to: path) } catch let error as MonosemeError {
-                    let kept = checkpointed.map { "the checkpoint of step \($0) is kept" } ?? "there is none yet"
-                    training.warn("no checkpoint at step \(step): \(error.message); \(kept), training goes on and tries again")
+                    training.warn("no checkpoint at step \(step): \(error.message); \(kept); training goes on and tries again")
                 }
                 due = clock.now + interval
             }
         }
         return true
+    }
+
+    /// What is left if the run ends now.
+    var kept: String {
+        checkpointed.map { "the checkpoint of step \($0) is kept in \(quoted(training.request.output, limit: 400))" } ?? "there is no checkpoint yet"
     }
 
     private func resample(_ learner: Learner) throws {
@@ -110,7 +114,6 @@ final class Session {
 
     private func take(_ learner: Learner) throws {
         do { learner.last = try learner.trainer.step(stream.batch) } catch let error as MonosemeError {
-            let kept = checkpointed.map { "the checkpoint of step \($0) is kept in \(quoted(training.request.output, limit: 400))" } ?? "no checkpoint had been taken"
             throw MonosemeError("\(learner.trainer.plan.features) features: \(error.message); \(kept)",
                                 hint: error.hint.map { $0 + ", and give another folder with -o: a run keeps its constants" })
         }

@@ -143,9 +143,13 @@ final class Training {
             return summary(.interrupted, step: session.step, resumed: resumed, passes: session.stream.passes, session.parts)
         }
 
-        for learner in session.learners {
-            try learner.log.rewrite()
-            try write(learner.trainer, to: place(of: learner.trainer.plan.features))
+        do {
+            for learner in session.learners {
+                try learner.log.rewrite()
+                try write(learner.trainer, to: place(of: learner.trainer.plan.features))
+            }
+        } catch let error as MonosemeError {
+            throw MonosemeError("the training is done, but \(error.message); \(session.kept)", hint: error.hint ?? "mend that and run the same command again: it goes on from there")
         }
         let seconds = session.seconds, parts = session.parts, steps = session.step, passes = session.stream.passes
         try report(session.progress(.evaluating))
