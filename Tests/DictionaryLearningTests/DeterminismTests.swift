@@ -33,7 +33,7 @@ struct TrainedBits: Equatable {
 
     init(_ trainer: Trainer) {
         let trained = trainer.trained()
-        bits = [trained.encoder.elements.map(\.bitPattern), trained.encoderBias.map(\.bitPattern), trained.decoder.elements.map(\.bitPattern), trained.decoderBias.map(\.bitPattern),
+        bits = [trained.encoder.floats.map(\.bitPattern), trained.encoderBias.map(\.bitPattern), trained.decoder.floats.map(\.bitPattern), trained.decoderBias.map(\.bitPattern),
                 trained.threshold?.map(\.bitPattern) ?? []]
     }
 }
@@ -72,23 +72,26 @@ struct TrainedBits: Equatable {
     private func plan(_ features: Int, _ batch: Int, _ width: Int) -> TrainingPlan { TrainingPlan(width: width, features: features, batchSize: batch, steps: Self.steps, seed: 4) }
 
     @Test(arguments: cases) func `any number of threads gives the same bits`(_ test: Case) throws {
-        // 3 slabs, 5 blocks, and 3 and 2 of them for whole products.
-        let plan = plan(1100, 600, 40), constants = try RecipeConstants(test.recipe, plan, setting: test.settings)
-        var states: [[Snapshot]] = [], switches: [[Bool]] = [], restarted: [Int] = []
+        // 6 slabs, 5 blocks, and 4 and 2 of them for whole products; enough work in each that threads are at it at the same time.
+        let plan = plan(1100, 1500, 48), constants = try RecipeConstants(test.recipe, plan, setting: test.settings)
+        var states: [[Snapshot]] = [], reports: [[StepReport]] = [], switches: [[Bool]] = [], restarted: [Int] = []
         for threads in 1...3 {
             var random = SeededGenerator(seed: 2)
-            let trainer = try Trainer(recipe: test.recipe, constants: constants, plan: plan, sample: batch(&random, 700, 40), threads: threads)
-            #expect(trainer.workspace.slabs.count >= 3 && trainer.workspace.blocks.count >= 5 && trainer.workspace.denseBlocks.count >= 2 && trainer.workspace.denseSlabs.count >= 3)
-            var own: [Snapshot] = [], dense: [Bool] = []
+            let trainer = try Trainer(recipe: test.recipe, constants: constants, plan: plan, sample: batch(&random, 1500, 48), threads: threads)
+            #expect(trainer.workspace.slabs.count >= 6 && trainer.workspace.blocks.count >= 5 && trainer.workspace.denseBlocks.count >= 2 && trainer.workspace.denseSlabs.count >= 4)
+            var own: [Snapshot] = [], seen: [StepReport] = [], dense: [Bool] = []
             for _ in 0..<Self.steps {
-                if trainer.inputsWantedForResampling != nil { restarted.append(try trainer.resample(from: batch(&random, 700, 40))) }
+                if trainer.inputsWantedForResampling != nil { restarted.append(try trainer.resample(from: batch(&random, 1500, 48))) }
                 dense.append(trainer.isDense)
-                _ = try trainer.step(batch(&random, 600, 40))
+                seen.append(try trainer.step(batch(&random, 1500, 48)))
                 own.append(Snapshot(trainer))
             }
             states.append(own)
+            reports.append(seen)
             switches.append(dense)
         }
+        // Sums in double precision, whose order would not always be seen in the parameters.
+        #expect(reports[1] == reports[0] && reports[2] == reports[0])
         for step in 0..<Self.steps {
             #expect(states[1][step] == states[0][step], "two threads, step \(step + 1)")
             #expect(states[2][step] == states[0][step], "three threads, step \(step + 1)")
@@ -102,7 +105,7 @@ struct TrainedBits: Equatable {
         var random = SeededGenerator(seed: 2)
         let sample = batch(&random, 300, 24)
         var batches: [[Float]] = []
-        for _ in 0..<Self.steps { batches.append(Array(batch(&random, 300, 24).elements)) }
+        for _ in 0..<Self.steps { batches.append(batch(&random, 300, 24).floats) }
         func resample(_ trainer: Trainer) throws {
             if trainer.inputsWantedForResampling != nil { _ = try trainer.resample(from: sample) }
         }

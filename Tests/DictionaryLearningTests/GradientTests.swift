@@ -52,7 +52,7 @@ import Testing
         trainer.isDense = test.isDense
         let report = try trainer.step(batch)
 
-        var loss = PlainLoss(objective: test.objective, width: Self.width, features: Self.features, x: batch.elements.map { Double($0) }, sparsity: report.sparsityCoefficient)
+        var loss = PlainLoss(objective: test.objective, width: Self.width, features: Self.features, x: batch.floats.map { Double($0) }, sparsity: report.sparsityCoefficient)
         loss.prefixes = trainer.design.prefixes
         if case .number(let k)? = constants["k"] { loss.k = Int(k) }
         if let auxiliary = trainer.design.auxiliary { (loss.auxiliaryK, loss.auxiliaryCoefficient) = (auxiliary.k, auxiliary.coefficient) }
@@ -136,7 +136,7 @@ import Testing
         }
         if trainer.hasThresholds { for feature in 0..<Self.features { p.logThreshold.value.base[feature] = Float(log(0.3) + 0.2 * random.normal()) } }
         trainer.refreshAll()
-        func wide(_ block: borrowing Parameters.Block) -> [Double] { block.value.elements.map { Double($0) } }
+        func wide(_ block: borrowing Parameters.Block) -> [Double] { block.value.floats.map { Double($0) } }
         return PlainLoss.Parameters(encoder: wide(p.encoder), decoder: wide(p.decoder), encoderBias: wide(p.encoderBias), decoderBias: wide(p.decoderBias), logThreshold: wide(p.logThreshold))
     }
 }

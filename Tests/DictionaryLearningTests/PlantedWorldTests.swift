@@ -62,7 +62,7 @@ import Testing
             for (place, trainer) in trainers.enumerated() { dead[place] = Double(try! trainer.step(batch).dead) }
         }
         return zip(trainers, dead).map { trainer, dead in
-            let trained = trainer.trained(), rows = Array(trained.decoder.elements)
+            let trained = trainer.trained(), rows = trained.decoder.floats
             return (world.recovered(by: stride(from: 0, to: rows.count, by: WorldH.width).map { Array(rows[$0..<$0 + WorldH.width]) }), dead)
         }
     }

@@ -50,7 +50,7 @@ import Testing
     private func write(_ trainer: Trainer, to folder: URL) throws {
         let trained = trainer.trained(), (width, features) = (trainer.plan.width, trainer.plan.features)
         var tensors = [
-            (name: "W_dec", shape: [features, width], values: Array(trained.decoder.elements)), (name: "W_enc", shape: [width, features], values: Array(trained.encoder.elements)),
+            (name: "W_dec", shape: [features, width], values: trained.decoder.floats), (name: "W_enc", shape: [width, features], values: trained.encoder.floats),
             (name: "b_dec", shape: [width], values: trained.decoderBias), (name: "b_enc", shape: [features], values: trained.encoderBias),
         ]
         if let threshold = trained.threshold { tensors.append((name: "threshold", shape: [features], values: threshold)) }

@@ -64,6 +64,9 @@ func length(_ row: some Sequence<Float>) -> Double {
 }
 
 extension Matrix {
+    /// A copy; `elements` of a matrix that nobody keeps would outlive it.
+    var floats: [Float] { Array(elements) }
+
     /// Normal numbers.
     static func normal(_ rows: Int, _ columns: Int, _ random: inout SeededGenerator) -> Matrix {
         let matrix = Matrix(uninitializedRows: rows, columns: columns)
