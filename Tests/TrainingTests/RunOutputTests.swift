@@ -76,6 +76,12 @@ import Training
                 #expect(try tensor.floats() == single[name]!.floats().map { Float(Float16($0)) })
             }
             #expect(try tiny.json("half/cfg.json")["dtype"]?.string == "float16")
+
+            // What it is written in can be thought better of until it is.
+            try tiny.kill("changed", at: 9) { $0.features = [48] }
+            try tiny.train("changed") { $0.features = [48]; $0.weightType = .float16 }
+            #expect(try tiny.data("changed/sae_weights.safetensors") == tiny.data("half/sae_weights.safetensors"))
+            #expect(try tiny.json("changed/run.json")["weights"]?.string == "float16")
         }
     }
 

@@ -63,7 +63,6 @@ import Training
                 ("activations is ", { $0.source = .corpus(CorpusOptions(paths: [tiny.path("other.jsonl")])) }),
                 ("prepends bos is false there and true here", { $0.prependsBOS = true }),
                 ("context is not given there and 16 here", { $0.contextLength = 16 }),
-                ("weights is \"float32\" there and \"float16\" here", { $0.weightType = .float16 }),
                 ("held out is not given there", { $0.heldOut = CorpusOptions(paths: [tiny.path("other.jsonl")]) }),
             ]
             for (message, change) in cases {
@@ -99,6 +98,8 @@ import Training
             let samples = try tiny.steps * 256
             #expect(summary.outcome == .alreadyComplete && summary.samples == samples)
             #expect(try tiny.everything(in: "out") == files)
+            let error = #expect(throws: MonosemeError.self) { try tiny.train("out") { $0.weightType = .float16 } }
+            #expect(error?.message.hasSuffix("holds another run: weights is \"float32\" there and \"float16\" here") == true, "\(error?.message ?? "")")
         }
     }
 
@@ -131,7 +132,7 @@ import Training
                 (flipped(8 + header), "is damaged"),
                 (flipped(whole.count - 1000), "is damaged"),
                 (flipped(whole.count - 1), "is damaged"),
-                (Data(String(decoding: whole.prefix(8 + header), as: UTF8.self).replacing("\\\"row\\\":", with: "\\\"raw\\\":").utf8) + whole.suffix(from: 8 + header), "is damaged"),
+                (whole.prefix(8) + Data(String(decoding: whole[8..<8 + header], as: UTF8.self).replacing("\\\"row\\\":", with: "\\\"raw\\\":").utf8) + whole.suffix(from: 8 + header), "is damaged"),
             ]
             for (bytes, message) in cases {
                 try bytes.write(to: tiny.folder.appending(path: "out/checkpoint.safetensors"))

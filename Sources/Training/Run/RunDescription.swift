@@ -22,6 +22,8 @@ struct RunDescription {
         json = try! JSON(parsing: writer.text)
     }
 
+    private init(json: JSON) { self.json = json }
+
     /// - Throws: `MonosemeError` where the file is none of ours.
     init(contentsOf path: String) throws {
         let file = try MappedFile(path)
@@ -44,15 +46,16 @@ struct RunDescription {
         return hexadecimal(hash.finalize())
     }
 
-    /// Without what changes while it runs.
+    /// Without what may change until it is complete.
     private var identity: JSON {
         var object = json.object!
         object["complete"] = nil
+        if !isComplete { object["weights"] = nil }
         return .object(object)
     }
 
     func text(isComplete: Bool) -> String {
-        var object = identity.object!
+        var object = json.object!
         object["complete"] = .bool(isComplete)
         var writer = JSONWriter(indentation: 2)
         writer.value(.object(object))
@@ -60,7 +63,11 @@ struct RunDescription {
     }
 
     /// What differs, in words, `other` being the run that is asked for: `seed is 0 there and 1 here`.
-    func differences(from other: RunDescription) -> [String] { Self.differences(identity, other.identity, path: []) }
+    func differences(from other: RunDescription) -> [String] {
+        var asked = other.json.object!
+        if isComplete { asked["complete"] = .bool(true) }
+        return Self.differences(identity, RunDescription(json: .object(asked)).identity, path: [])
+    }
 
     private static func differences(_ there: JSON?, _ here: JSON?, path: [String]) -> [String] {
         if there == here { return [] }

@@ -66,7 +66,7 @@ final class Session {
     /// - Returns: `false` when it was interrupted; a checkpoint has been taken.
     func train(checkpointingTo path: String) throws -> Bool {
         let steps = training.plans[0].steps, batchSize = training.request.batchSize, interval = training.request.checkpointInterval
-        let reportEvery = max(1, steps / Training.reportsMost)
+        let reportEvery = (steps + Training.reportsMost - 1) / Training.reportsMost
         let clock = ContinuousClock()
         var due = clock.now + interval
         var reported = (time: clock.now, step: step)

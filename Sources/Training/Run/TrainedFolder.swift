@@ -20,7 +20,7 @@ extension Training {
         ]
         if let threshold = trained.threshold { parts.append(SafetensorsPart("threshold", [features], threshold)) }
         if isHalf, let part = try parts.first(where: { try !$0.isFiniteHalved() }) {
-            throw MonosemeError("\(features) features: \(part.name) has numbers beyond 65,504, which half precision cannot hold", hint: "run the command again with --dtype float32 and another folder")
+            throw MonosemeError("\(features) features: \(part.name) has numbers beyond 65,504, which half precision cannot hold", hint: "run the command again with --dtype float32: it goes on from the last checkpoint")
         }
         try writeSafetensors(isHalf ? parts.map { $0.halved() } : parts, metadata: ["format": "pt"], to: folder + "/sae_weights.safetensors", isAlone: true)
         withExtendedLifetime(trained) {}
@@ -93,7 +93,8 @@ extension Training {
     private static let evaluationTokens = 1 << 20
 
     /// What the model makes of the written dictionaries; `nil` where there is no model or no text.
-    func evaluate(_ parts: [TrainingSummary.Part]) throws -> [EvaluationReport]? {
+    /// - Parameter progress: what is reported meanwhile.
+    func evaluate(_ parts: [TrainingSummary.Part], reporting progress: TrainingProgress) throws -> [EvaluationReport]? {
         guard let folder = request.modelFolder else { return nil }
         var text = request.heldOut
         if text == nil, case .corpus(var corpus) = request.source {
@@ -105,7 +106,12 @@ extension Training {
         evaluation.threads = request.threads
         // Lines of the corpus that are skipped have been told of.
         let isHeldOut = request.heldOut != nil, warn = warn
-        return try Ingestion.evaluate(evaluation, report: { _ in }, warn: { if isHeldOut { warn($0) } })
+        var failure: (any Error)?
+        let reports = try Ingestion.evaluate(evaluation, report: { _ in
+            do { try report(progress) } catch { failure = failure ?? error }
+        }, warn: { if isHeldOut { warn($0) } })
+        if let failure { throw failure }
+        return reports
     }
 
     /// `summary.json`.

@@ -131,7 +131,7 @@ final class Training {
             remove(checkpoint)
             return summary(.alreadyComplete, step: plans[0].steps, passes: 0, plans.map { .init(features: $0.features, folder: place(of: $0.features), last: nil, evaluation: nil) })
         }
-        if folder.found == nil { try folder.record(description, isComplete: false) }
+        try folder.record(description, isComplete: false)
 
         let session = try kind(of: checkpoint) == .missing ? Session(beginning: self) : Session(resuming: self, from: Checkpoint.read(checkpoint, run: description.digest))
         for learner in session.learners {
@@ -152,8 +152,7 @@ final class Training {
             throw MonosemeError("the training is done, but \(error.message); \(session.kept)", hint: error.hint ?? "mend that and run the same command again: it goes on from there")
         }
         let seconds = session.seconds, parts = session.parts, steps = session.step, passes = session.stream.passes
-        try report(session.progress(.evaluating))
-        let evaluations = try evaluate(parts)
+        let evaluations = try evaluate(parts, reporting: session.progress(.evaluating))
         var finished = parts
         for place in finished.indices { finished[place].evaluation = evaluations?[place] }
         let result = summary(.trained, step: steps, resumed: resumed, passes: passes, finished)
