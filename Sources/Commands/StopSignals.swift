@@ -19,7 +19,15 @@ func notingStopSignals<Result>(_ body: (_ stop: @escaping @Sendable () -> Int32?
         if isIgnored(handler) { signal(number, SIG_IGN) }
         return (number, handler)
     }
-    defer { for (number, handler) in former { signal(number, handler) } }
+    // Whoever started this may have had them blocked, as threads of Dispatch have, and that is inherited.
+    var signals = sigset_t(), mask = sigset_t()
+    sigemptyset(&signals)
+    for (number, _) in former { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, &mask)
+    defer {
+        pthread_sigmask(SIG_SETMASK, &mask, nil)
+        for (number, handler) in former { signal(number, handler) }
+    }
     return try body {
         let number = received.load(ordering: .relaxed)
         return number == 0 ? nil : number

@@ -47,12 +47,6 @@ while [ "$i" -lt "$repeats" ]; do
     # New dictionaries: what is sparse by itself is so from the first step.
     for recipe in april-2024 topk batch-topk matryoshka jumprelu; do note "$run" train "$rows" 512 4096 4096 2 "$steps" 1 - "$recipe"; done
 done
-for recipe in ${wide:+april-2024 topk}; do note "$run" train "$rows" 512 "$wide" 4096 1 2 2 - "$recipe"; done
-if [ -n "$wide" ]; then
-    note "$run" train "$rows" 512 "$wide" 4096 0 2 2 - towards-monosemanticity
-    # A high price makes it sparse soon.
-    "$run" warm "$rows" 512 "$wide" 512 30 2 "$work/wide" towards-monosemanticity l1=0.02
-    note "$run" train "$rows" 512 "$wide" 4096 1 2 2 "$work/wide" towards-monosemanticity l1=0.02
-    rm -f "$work/wide" "$work/wide.json"
-fi
+# The dense phase of an L1 recipe takes the most memory: pre-activations of a whole batch. topk never has it.
+for recipe in ${wide:+towards-monosemanticity april-2024 topk batch-topk}; do note "$run" train "$rows" 512 "$wide" 4096 0 2 2 - "$recipe"; done
 python3 Tests/Benchmarks/peers/training_table.py "$results"

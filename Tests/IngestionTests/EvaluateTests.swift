@@ -73,13 +73,15 @@ import TestSupport
 
     @Test func `the number of threads, and who else is evaluated, change nothing`() throws {
         try TinyIngest.with { tiny in
-            func reports(_ names: [String], threads: Int) throws -> [EvaluationReport] {
+            func reports(_ names: [String], threads: Int, lossTokens: Int = .max) throws -> [EvaluationReport] {
                 var request = EvaluationRequest(modelFolder: tiny.path("model"), autoencoders: names.map(tiny.path), corpus: CorpusOptions(paths: [tiny.path("corpus.jsonl")]))
-                (request.lossTokens, request.threads) = (3_000, threads)
+                (request.lossTokens, request.threads) = (lossTokens, threads)
                 return try evaluate(request)
             }
             let both = try reports(["small", "large"], threads: 1)
-            #expect(both[0].losses.tokens > 2_500 && both[0].losses.tokens <= 3_000 && both[0].tokens > 8_000)
+            #expect(both[0].losses.tokens > 8_000 && both[0].losses.tokens <= both[0].tokens)
+            let fewer = try reports(["small"], threads: 2, lossTokens: 3_000)[0]
+            #expect(fewer.losses.tokens > 2_500 && fewer.losses.tokens <= 3_000 && fewer.reconstruction == both[0].reconstruction && fewer.densities == both[0].densities)
             for threads in [2, 3] { #expect(try reports(["small", "large"], threads: threads) == both) }
             #expect(try reports(["small"], threads: 2) + reports(["large"], threads: 2) == both)
         }
