@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -52,4 +53,8 @@ class Stream:
 
 
 def load(folder: Path) -> dict[str, torch.Tensor]:
-    return {name: tensor.float() for name, tensor in load_file(folder / "sae_weights.safetensors").items()}
+    """The tensors in single precision, the decoder bias that is taken from inputs folded into the encoder's."""
+    sae = {name: tensor.float() for name, tensor in load_file(folder / "sae_weights.safetensors").items()}
+    if json.loads((folder / "cfg.json").read_text())["apply_b_dec_to_input"]:
+        sae["b_enc"] = sae["b_enc"] - sae["b_dec"] @ sae["W_enc"]
+    return sae
