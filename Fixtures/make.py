@@ -1,9 +1,8 @@
-"""Makes the fixture models, autoencoders and corpus. Run by us, never by users.
+"""Makes the fixture models and corpus. Run by us, never by users. (The autoencoders are `monoseme train`'s: see README.md.)
 
     python Fixtures/make.py --build DIR text                  fetches Debian packages and gathers the training text
     python Fixtures/make.py --build DIR tokenizer             trains the tokenizer that both models share
     python Fixtures/make.py --build DIR model A               trains a model (A or B), about 17 minutes of one core
-    python Fixtures/make.py --build DIR sae sae-A-1           trains an autoencoder (sae-A-0, sae-A-1, sae-B-1)
     python Fixtures/make.py corpus                            writes corpus.jsonl
     python Fixtures/make.py --build DIR quality               prints README.md's table of quality
 
@@ -19,30 +18,32 @@ import sys
 from pathlib import Path
 
 FIXTURES = Path(__file__).resolve().parent
+DICTIONARIES = ("sae-A-0", "sae-A-1", "sae-B-1")
 SEEDS = {"A": 1, "B": 2}
 TEXT_SEED, CORPUS_SEED = 1, 7
 
 
 def quality(build: Path) -> None:
-    from making import dictionaries, language_models
+    from making import language_models
     from making.evaluation import evaluate
 
     texts = {"corpus.jsonl": FIXTURES / "corpus.jsonl", "held-out": build / "held-out.jsonl"}
-    print("| dictionary | text | tokens | L0 | explained variance | loss: original | spliced | zero | mean | recovered (zero) | (mean) | dead |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-    for name in dictionaries.RECIPES:
+    print("| dictionary | text | tokens | L0 | explained variance | loss: original | spliced | zero | mean | recovered (zero) | (mean) | dead | under 10⁻⁵ |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    for name in DICTIONARIES:
         for label, path in texts.items():
             e = evaluate(FIXTURES, name, language_models.documents(path), losses_every=8)
             losses = " | ".join(f"{e.mean_loss(kind):.3f}" for kind in ("original", "spliced", "zero", "mean"))
             recovered = f"{e.recovered('zero'):.1%} | {e.recovered('mean'):.1%}"
-            print(f"| {name} | {label} | {e.tokens:,} | {e.l0:.1f} | {e.explained_variance:.1%} | {losses} | {recovered} | {e.dead} of {e.features} |", flush=True)
+            rare = int(((e.firings > 0) & (e.firings < 1e-5 * e.tokens)).sum())
+            print(f"| {name} | {label} | {e.tokens:,} | {e.l0:.1f} | {e.explained_variance:.1%} | {losses} | {recovered} | {e.dead} of {e.features} | {rare} |", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=FIXTURES / "build", help="where uncommitted files go")
-    parser.add_argument("stage", choices=("text", "tokenizer", "model", "sae", "corpus", "quality"))
-    parser.add_argument("name", nargs="?", help="which model or autoencoder")
+    parser.add_argument("stage", choices=("text", "tokenizer", "model", "corpus", "quality"))
+    parser.add_argument("name", nargs="?", help="which model")
     options = parser.parse_args()
     sys.path.insert(0, str(FIXTURES))
     build: Path = options.build
@@ -59,10 +60,6 @@ def main() -> int:
         from making import language_models
 
         language_models.train_model(build, FIXTURES / f"model-{options.name}", SEEDS[options.name])
-    elif options.stage == "sae":
-        from making import dictionaries
-
-        dictionaries.train(build, FIXTURES, options.name)
     elif options.stage == "corpus":
         from making import corpus
 

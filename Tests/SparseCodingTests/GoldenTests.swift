@@ -25,7 +25,16 @@ import TestSupport
 
     @Test(arguments: cases.filter { $0.expectation == "ok" })
     func `activations and reconstructions are the reference's`(test: Case) throws {
-        let folder = fixture("goldens/saes/\(test.folder)"), tolerance = try #require(test.tolerance)
+        try compare(fixture("goldens/saes/\(test.folder)"), tolerance: try #require(test.tolerance))
+    }
+
+    /// Dictionaries that `monoseme train` wrote, one a recipe, encoded by sae-lens.
+    @Test(arguments: ["towards-monosemanticity", "april-2024", "topk", "batch-topk", "matryoshka", "jumprelu"])
+    func `what the trainer writes means the same to SAELens`(recipe: String) throws {
+        try compare(fixture("goldens/training/saelens/\(recipe)"), tolerance: 1e-5)
+    }
+
+    private func compare(_ folder: String, tolerance: Float) throws {
         // The reference ignores the unknown factor of these at run time, which is a scale of 1.
         let isUnscaled = try SAEConfiguration(contentsOf: folder + "/cfg.json").normalization == .expectedAverage
         let sae = try SparseAutoencoder(folder: folder, inputScale: isUnscaled ? 1 : nil)
