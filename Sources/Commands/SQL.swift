@@ -23,7 +23,7 @@ enum SQL: Command {
             """,
         parameters: [query, file, values, timeout, limitRows, Shared.format],
         examples: [("monoseme sql \"SELECT feature, density FROM feature_overview WHERE dictionary = 'A/1' ORDER BY density DESC LIMIT 5\"", "The densest features"),
-                   ("monoseme sql \"SELECT n.feature, n.cosine, f.top_token FROM nearest(:f, 5) AS n JOIN feature_overview AS f USING (feature_id)\" --param f=A/1/1345", "Nearest features, with their statistics"),
+                   ("monoseme sql \"SELECT n.feature, n.cosine, f.top_token FROM nearest(:f, 5) AS n JOIN feature_overview AS f USING (feature_id)\" --param f=A/1/1199", "Nearest features, with their statistics"),
                    ("monoseme sql \"SELECT name, sql FROM sqlite_schema WHERE type = 'view'\"", "The views")])
 
     static func run(_ invocation: Invocation) throws {
