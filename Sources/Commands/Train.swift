@@ -50,7 +50,7 @@ enum Train: Command {
         parameters: [model, hook, corpus, activations, features, output, recipe, samples, batch, seed, l1, l0, k, learningRate, settings, context, bos, textField, limit, strict,
                      heldOut, dtype, buffer, checkpointEvery, threads],
         examples: [
-            ("monoseme train --model Fixtures/model-A --hook blocks.0.mlp.hook_post --corpus Fixtures/corpus.jsonl --features 512,4096 -o sae-A", "A family of two, on one pass over the text"),
+            ("monoseme train --model Fixtures/model-A --hook blocks.0.mlp.hook_post --corpus Fixtures/corpus.jsonl --features 512,4096 --l1 0.001 -o sae-T", "A family of two, on one pass over the text"),
             ("monoseme train --model pythia-70m --hook blocks.3.hook_resid_post --corpus pile.jsonl.zst --recipe topk -k 50 --features 32768 --samples 100000000 -o sae-topk", "By another recipe"),
             ("monoseme train --activations shards --features 16384 --recipe jumprelu --l0 40 --set sparsity=1 -o sae-jump", "On activations that were kept in files"),
         ])

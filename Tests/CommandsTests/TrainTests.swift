@@ -113,7 +113,7 @@ import Testing
 
             Examples:
               # A family of two, on one pass over the text
-              monoseme train --model Fixtures/model-A --hook blocks.0.mlp.hook_post --corpus Fixtures/corpus.jsonl --features 512,4096 -o sae-A
+              monoseme train --model Fixtures/model-A --hook blocks.0.mlp.hook_post --corpus Fixtures/corpus.jsonl --features 512,4096 --l1 0.001 -o sae-T
               # By another recipe
               monoseme train --model pythia-70m --hook blocks.3.hook_resid_post --corpus pile.jsonl.zst --recipe topk -k 50 --features 32768 --samples 100000000 -o sae-topk
               # On activations that were kept in files
