@@ -21,7 +21,9 @@ extension Trainer {
         }
         let total = sums.columnSums()
         let squares = total[width]
-        return (squares, squares - total[..<width].reduce(0) { $0 + $1 * $1 } / Double(rows))
+        let spread = squares - total[..<width].reduce(0) { $0 + $1 * $1 } / Double(rows)
+        // Of inputs that are all alike (a batch of one) only rounding would be left.
+        return (squares, spread > 1e-12 * squares ? spread : 0)
     }
 
     /// The code of the first `rows` loaded inputs, in `workspace.codes`; pre-activations where the recipe needs some that do not fire.

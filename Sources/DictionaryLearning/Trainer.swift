@@ -55,12 +55,7 @@ public final class Trainer: @unchecked Sendable {
 
     /// Without a start.
     init(_ recipe: any Recipe.Type, _ constants: RecipeConstants, _ plan: TrainingPlan, threads: Int, _ pieces: Workspace.Pieces) throws {
-        for (name, size) in [("width", plan.width), ("number of features", plan.features), ("batch size", plan.batchSize), ("number of steps", plan.steps)] where size < 1 {
-            throw MonosemeError("the \(name) is \(size)", hint: "it must be 1 or more")
-        }
-        guard plan.features <= Trainer.mostFeatures, plan.batchSize <= Trainer.mostInputs else {
-            throw MonosemeError("\(plan.features) features with batches of \(plan.batchSize) are more than can be trained", hint: "the most are \(Trainer.mostFeatures) features and batches of \(Trainer.mostInputs)")
-        }
+        try Trainer.check(plan)
         try loadLinearAlgebra()
         design = try recipe.design(constants, plan)
         (self.recipe, self.constants, self.plan, self.threads) = (recipe, constants, plan, max(1, threads))
@@ -75,9 +70,6 @@ public final class Trainer: @unchecked Sendable {
         workspace = Workspace(plan, design, pieces)
         isDense = canBeDense
     }
-
-    static let mostFeatures = 1 << 24
-    static let mostInputs = 1 << 20
 
     // MARK: - Checkpoints
 

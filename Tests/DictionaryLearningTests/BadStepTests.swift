@@ -63,4 +63,15 @@ import Testing
             #expect(error.message.contains(part))
         }
     }
+
+    @Test(arguments: [1, 4]) func `inputs that are all alike have no variance to explain`(_ batchSize: Int) throws {
+        let plan = TrainingPlan(width: 48, features: 2, batchSize: batchSize, steps: 20, seed: 3), constants = try RecipeConstants(TowardsMonosemanticity.self, plan)
+        var random = SeededGenerator(seed: 8)
+        let trainer = try Trainer(recipe: TowardsMonosemanticity.self, constants: constants, plan: plan, sample: .normal(60, 48, &random))
+        for _ in 0..<20 {
+            let input = Matrix.normal(1, 48, &random)
+            let batch = Matrix(rows: batchSize, columns: 48, (0..<batchSize).flatMap { _ in input.floats })
+            #expect(try trainer.step(batch).explainedVariance == 0)
+        }
+    }
 }

@@ -14,6 +14,10 @@ import Training
             var shard = ShardFile()
             shard.add("x", "F32", [300, 3], ShardFile.numbered(0..<300, 3))
             try shard.write(to: tiny.folder.appending(path: "narrow.safetensors"))
+            // No memory holds a row of it, and none is there.
+            var wide = ShardFile()
+            wide.add("x", "F32", [0, 1 << 61], [])
+            try wide.write(to: tiny.folder.appending(path: "wide.safetensors"))
             try tiny.writeCorpus("", "empty.jsonl")
             let cases: [(String, String, (inout TrainingRequest) -> Void)] = [
                 ("no size was given", "--features 512,4096", { $0.features = [] }),
@@ -23,6 +27,9 @@ import Training
                 ("a batch of 0 samples makes no sense", "--batch 1 or more", { $0.batchSize = 0 }),
                 ("255 samples do not fill a batch of 256", "smaller --batch", { $0.samples = 255 }),
                 ("do not fill a batch of 100000", "smaller --batch", { $0.batchSize = 100_000 }),
+                ("33554432 features with batches of 256 are more than can be trained", "16777216 features", { $0.features = [1 << 25]; $0.samples = 256 }),
+                ("of memory at least, and the machine has", "smaller --batch", { $0.features = [1 << 24]; $0.batchSize = 1 << 20; $0.samples = 1 << 20 }),
+                ("holds no rows", "shards with activations", { $0.source = .activations([tiny.path("wide.safetensors")]); $0.modelFolder = nil; $0.samples = 256 }),
                 ("there is no recipe \"cake\"", "recipes are towards-monosemanticity, april-2024, topk, batch-topk, matryoshka, jumprelu", { $0.recipe = "cake" }),
                 ("recipe towards-monosemanticity has no constant \"k\"", "recipes that have it: topk, batch-topk, matryoshka", { $0.constants = ["k": "4"] }),
                 ("constant l1 is \"nan\"", "λ", { $0.constants = ["l1": "nan"] }),

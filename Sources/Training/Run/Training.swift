@@ -59,8 +59,10 @@ final class Training {
         let recipe = recipe, width = materials.source.width
         let steps = try Training.steps(of: request, materials, folder.found)
         plans = request.features.map { TrainingPlan(width: width, features: $0, batchSize: request.batchSize, steps: steps, seed: request.seed) }
+        try plans.forEach(Trainer.check)
         constants = try plans.map { try RecipeConstants(recipe, $0, setting: request.constants) }
-        for (plan, constants) in zip(plans, constants) { _ = try recipe.design(constants, plan) }
+        let designs = try zip(constants, plans).map { try recipe.design($0, $1) }
+        try Training.check(memory: zip(plans, designs).reduce(0) { $0 + Trainer.memory($1.0, $1.1) })
         description = try Training.description(of: request, materials, plans, constants)
         guard let found = folder.found else { return }
         let differences = found.differences(from: description)
@@ -81,12 +83,23 @@ final class Training {
         if let samples = request.samples, samples < request.batchSize { throw tooFew(samples, request.batchSize) }
     }
 
+    /// Better no run than one that the system kills, and others with it.
+    private static func check(memory needed: Double) throws {
+        let there = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+        guard there <= 0 || needed <= there else {
+            func gigabytes(_ bytes: Double) -> String { "\((bytes / 1e8).rounded() / 10) GB" }
+            throw MonosemeError("training this takes \(gigabytes(needed)) of memory at least, and the machine has \(gigabytes(there))",
+                                hint: "give --features smaller or fewer sizes, or a smaller --batch")
+        }
+    }
+
     private static func tooFew(_ samples: Int, _ batchSize: Int) -> MonosemeError {
         MonosemeError("\(samples) samples do not fill a batch of \(batchSize)", hint: "train on more, or give a smaller --batch")
     }
 
     /// Steps of the whole run. What an earlier start has counted is not counted again.
     private static func steps(of request: TrainingRequest, _ materials: Materials, _ found: RunDescription?) throws -> Int {
+        if materials.source.rowCount == .exactly(0) { throw materials.source.emptiness }
         if let samples = request.samples { return samples / request.batchSize }
         if let found, found.json["is_one_pass"]?.bool == true, found.json["batch_size"]?.integer == request.batchSize,
            found.json["activations"]?.string == materials.fingerprint, let samples = found.json["samples"]?.integer, samples >= request.batchSize {
