@@ -105,7 +105,8 @@ extension Trainer {
             for input in workspace.slabs[place] { row[width] += kernel_square_and_add(workspace.error.base + input * width, width, row) }
         }
         let total = sums.columnSums(), spread = total[width] - total[..<width].reduce(0) { $0 + $1 * $1 } / Double(plan.batchSize)
-        guard spread > 0 else { return 0 }
+        // What is left of errors that are all alike is rounding.
+        guard spread > 1e-12 * total[width] else { return 0 }
 
         try encodeDead(dead, k: settings.k, rows: plan.batchSize)
         let factor = Float(2 * settings.coefficient / spread), errors = Matrix64(rows: workspace.slabs.count, columns: 1)

@@ -83,9 +83,8 @@ import Training
                     if state.step == 5 { throw TinyTraining.Killed() }
                 }, warn: { warnings.append($0) }, change: { $0.checkpointInterval = .zero })
             }
-            #expect(warnings == [1, 2].map { step in
-                "no checkpoint at step \(step): cannot write \"\(tiny.path("run/checkpoint.safetensors"))\": Is a directory; there is no checkpoint yet; training goes on and tries again"
-            })
+            // Once, though the second one fails as well.
+            #expect(warnings == ["no checkpoint at step 1: cannot write \"\(tiny.path("run/checkpoint.safetensors"))\": Is a directory; there is no checkpoint yet; training goes on and tries again"])
             try tiny.train("whole")
             #expect(try tiny.train("run").samplesResumed == 4 * TinyTraining.batchSize)
             #expect(try tiny.results("run") == tiny.results("whole"))

@@ -7,7 +7,7 @@ public enum Matryoshka: Recipe {
     public static let summary = "Bussmann et al. 2025: batch-topk with nested dictionaries, coarse features first"
     public static let reductions = (meanSquaredError: "sum over width, mean over batch and nested dictionaries", sparsity: TopK.reductions.sparsity)
     public static let constants = BatchTopK.constants + [
-        Constant("prefixes", .numbers([0.0625, 0.125, 0.25, 0.5, 1]), in: 0...1e9,
+        Constant("prefixes", { plan in .numbers([0.0625, 0.125, 0.25, 0.5, 1].filter { ($0 * Double(plan.features)).rounded() >= 1 }) }, "0.0625,0.125,0.25,0.5,1", in: 0...1e9,
                  "Where nested dictionaries end: parts of all features (up to 1), or counts (ours: halves down to a sixteenth)"),
     ]
 

@@ -69,7 +69,7 @@ final class Session {
         let reportEvery = (steps + Training.reportsMost - 1) / Training.reportsMost
         let clock = ContinuousClock()
         var due = clock.now + interval
-        var reported = (time: clock.now, step: step)
+        var reported = (time: clock.now, step: step), isFailing = false
         try training.report(progress(.training))
         while step < steps {
             let started = clock.now
@@ -93,8 +93,13 @@ final class Session {
                 return false
             }
             if now >= due {
-                do { try write(to: path) } catch let error as MonosemeError {
-                    training.warn("no checkpoint at step \(step): \(error.message); \(kept); training goes on and tries again")
+                do {
+                    try write(to: path)
+                    isFailing = false
+                } catch let error as MonosemeError {
+                    // Told once, until one is written again.
+                    if !isFailing { training.warn("no checkpoint at step \(step): \(error.message); \(kept); training goes on and tries again") }
+                    isFailing = true
                 }
                 due = clock.now + interval
             }
