@@ -31,7 +31,7 @@ enum Train: Command {
     static let strict = Flag("--strict", help: "Stop at the first line of the corpus that cannot be read")
     static let heldOut = Option<[String]>("--held-out", value: "PATH", intake: .several, help: "Text to evaluate on at the end, instead of the corpus")
     static let dtype = Option<TrainingRequest.WeightType>("--dtype", default: .float32, help: "What the weights are written in")
-    static let buffer = Option<Int?>("--buffer", value: "ROWS", in: 1..., help: "Activation vectors shuffled at once (default: as many as 268 MB hold)")
+    static let buffer = Option<Int?>("--buffer", value: "ROWS", in: 1..., help: "Activation vectors shuffled at once (default: as many as 537 MB hold)")
     static let checkpointEvery = Option<Double>("--checkpoint-every", value: "MINUTES", default: 5, in: 0...100_000, help: "How often the state is kept")
     static let threads = Option<Int?>("--threads", value: "N", in: 1...256, help: "Threads (default: one a processor)")
 

@@ -100,7 +100,7 @@ import Testing
                                           corpus
               --dtype float32|float16     What the weights are written in (default: float32)
               --buffer ROWS               Activation vectors shuffled at once (default: as
-                                          many as 268 MB hold) (1 or more)
+                                          many as 537 MB hold) (1 or more)
               --checkpoint-every MINUTES  How often the state is kept (0 to 100000; default:
                                           5)
               --threads N                 Threads (default: one a processor) (1 to 256)

@@ -140,8 +140,8 @@ private func numbers(_ stream: ActivationStream) -> [Int] { numbers(stream.batch
         }
     }
 
-    @Test(arguments: [(rows: 10, width: 3, batch: 4, expected: 10), (10, 3, 40, 10), (300_000, 512, 4_096, 131_072), (70_000, 16_384, 8_192, 8_192), (70_000, 16_384, 1_024, 4_096)])
-    func `a buffer holds 256 MB, a batch at least, and no more rows than there are`(rows: Int, width: Int, batch: Int, expected: Int) throws {
+    @Test(arguments: [(rows: 10, width: 3, batch: 4, expected: 10), (10, 3, 40, 10), (300_000, 512, 4_096, 262_144), (70_000, 16_384, 16_384, 16_384), (70_000, 16_384, 1_024, 8_192)])
+    func `a buffer holds 512 MB, a batch at least, and no more rows than there are`(rows: Int, width: Int, batch: Int, expected: Int) throws {
         let stream = try ActivationStream(Claim(rows: rows, width: width), batchSize: batch, seed: 1, threads: 1)
         #expect(stream.bufferRows == expected)
     }
