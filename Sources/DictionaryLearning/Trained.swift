@@ -38,6 +38,8 @@ public struct TrainedDictionary: ~Copyable {
 extension Trainer {
     /// The dictionary as it is now.
     public func trained() -> TrainedDictionary {
+        // Made anew by the next dense step, if there is one; the copies below need room.
+        densePreactivations = nil
         let (width, features) = (plan.width, plan.features), scale = inputScale
         let encoder = Matrix(uninitializedRows: width, columns: features), decoder = parameters.decoder.value.copy()
         for feature in 0..<features {

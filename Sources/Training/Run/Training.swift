@@ -144,18 +144,33 @@ final class Training {
             remove(checkpoint)
             return summary(.alreadyComplete, step: plans[0].steps, passes: 0, plans.map { .init(features: $0.features, folder: place(of: $0.features), last: nil, evaluation: nil) })
         }
-        try folder.record(description, isComplete: false)
+        let learned = try learn(checkpoint)
+        guard let progress = learned.progress else { return learned.summary }
+        var result = learned.summary
+        let evaluations = try evaluate(result.dictionaries, reporting: progress)
+        for place in result.dictionaries.indices { result.dictionaries[place].evaluation = evaluations?[place] }
+        for (place, part) in result.dictionaries.enumerated() {
+            try replaceFile(part.folder + "/summary.json", with: text(of: part, constants[place], result, seconds: learned.seconds), isAlone: true)
+        }
+        try folder.record(description, isComplete: true)
+        remove(checkpoint)
+        return result
+    }
 
+    /// Trains, and writes the dictionaries. The trainers' memory, which may be gigabytes, is free again when this returns.
+    /// - Returns: with the progress to report while the dictionaries are evaluated; without where the run was interrupted.
+    private func learn(_ checkpoint: String) throws -> (summary: TrainingSummary, seconds: Double, progress: TrainingProgress?) {
         let session = try kind(of: checkpoint) == .missing ? Session(beginning: self) : Session(resuming: self, from: Checkpoint.read(checkpoint, run: description.digest))
+        // Only now: a run whose first activations are of no use has not begun, and does not hold the folder against a better one.
+        try folder.record(description, isComplete: false)
         for learner in session.learners {
             try RunFolder.make(place(of: learner.trainer.plan.features))
             try learner.log.rewrite()
         }
         let resumed = session.step
         guard try session.train(checkpointingTo: checkpoint) else {
-            return summary(.interrupted, step: session.step, resumed: resumed, passes: session.stream.passes, session.parts)
+            return (summary(.interrupted, step: session.step, resumed: resumed, passes: session.stream.passes, session.parts), session.seconds, nil)
         }
-
         do {
             for learner in session.learners {
                 try learner.log.rewrite()
@@ -164,15 +179,7 @@ final class Training {
         } catch let error as MonosemeError {
             throw MonosemeError("the training is done, but \(error.message); \(session.kept)", hint: error.hint ?? "mend that and run the same command again: it goes on from there")
         }
-        let seconds = session.seconds, parts = session.parts, steps = session.step, passes = session.stream.passes
-        let evaluations = try evaluate(parts, reporting: session.progress(.evaluating))
-        var finished = parts
-        for place in finished.indices { finished[place].evaluation = evaluations?[place] }
-        let result = summary(.trained, step: steps, resumed: resumed, passes: passes, finished)
-        for (place, part) in finished.enumerated() { try replaceFile(part.folder + "/summary.json", with: text(of: part, constants[place], result, seconds: seconds), isAlone: true) }
-        try folder.record(description, isComplete: true)
-        remove(checkpoint)
-        return result
+        return (summary(.trained, step: session.step, resumed: resumed, passes: session.stream.passes, session.parts), session.seconds, session.progress(.evaluating))
     }
 
     /// Where the dictionary of a size goes.
