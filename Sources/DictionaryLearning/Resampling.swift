@@ -68,7 +68,7 @@ extension Trainer {
         var misses = 0
         while chosen.count < min(count, possible) {
             let target = generator.uniform() * sum
-            var place = sums.partitionPoint { $0 > target }
+            var place = sums.partitioningIndex { $0 > target }
             // Where few are left that weigh much, the next free one: else drawing could go on for ever.
             if taken.contains(place) || place == sums.count || weights[place] <= 0 {
                 misses += 1
@@ -112,17 +112,5 @@ extension Trainer {
             for row in 0..<rows { losses.append(found.base[row]) }
         }
         return losses
-    }
-}
-
-extension [Double] {
-    /// The first place where `condition` holds, if it holds from there on.
-    func partitionPoint(_ condition: (Double) -> Bool) -> Int {
-        var low = 0, high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if condition(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 }

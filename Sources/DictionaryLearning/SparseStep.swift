@@ -136,7 +136,7 @@ extension Trainer {
             for codes in codes {
                 let code = codes[place]
                 code.starts.reserve(slab.count * (blocks.count + 1))
-                kernel_block_starts(code.offsets.base.asSizes, code.features.base, slab.count, workspace.blockEnds, blocks.count, code.starts.base)
+                kernel_block_starts(code.offsets.base, code.features.base, slab.count, workspace.blockEnds, blocks.count, code.starts.base)
             }
             let code = codes[0][place]
             guard case .l1 = design.sparsity else { return }
@@ -195,9 +195,4 @@ extension Trainer {
         }
         finish(feature, gradient, in: block, sums, schedule, step)
     }
-}
-
-extension UnsafeMutablePointer<Int> {
-    /// As C counts.
-    var asSizes: UnsafePointer<Int> { UnsafePointer(self) }
 }

@@ -56,15 +56,3 @@ final class DecoderRows {
         return try body(row)
     }
 }
-
-extension [Int] {
-    /// The first place whose element satisfies a condition that all later ones do too, or `count`.
-    func partitioningIndex(_ belongsAfter: (Int) -> Bool) -> Int {
-        var low = 0, high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if belongsAfter(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-}
