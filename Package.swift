@@ -49,10 +49,11 @@ let package = Package(
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra"], swiftSettings: spans + optimised),
         .target(name: "Training", dependencies: ["DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Analyses", dependencies: ["FeatureCatalogue", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
-        .target(name: "Commands", dependencies: ["Training", "DictionaryLearning", "Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
+        .target(name: "Commands", dependencies: ["Analyses", "Training", "DictionaryLearning", "Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
         .executableTarget(name: "CatalogueExtension", dependencies: ["SQLFunctions", "SQLite", "CSQLite", "SQLiteHost"], exclude: ["exports.map"], linkerSettings: loadable),
 

@@ -24,6 +24,15 @@ static const char m0007[] = {
 static const char m0008[] = {
 #embed "../../Migrations/0008_example.sql" suffix(, 0)
 };
+static const char m0009[] = {
+#embed "../../Migrations/0009_lineage.sql" suffix(, 0)
+};
+static const char m0010[] = {
+#embed "../../Migrations/0010_topic_evidence.sql" suffix(, 0)
+};
+static const char m0011[] = {
+#embed "../../Migrations/0011_predicate.sql" suffix(, 0)
+};
 
 static const struct migration list[] = {
     {"0001_corpus", m0001},
@@ -34,6 +43,9 @@ static const struct migration list[] = {
     {"0006_vector_index", m0006},
     {"0007_neighbour", m0007},
     {"0008_example", m0008},
+    {"0009_lineage", m0009},
+    {"0010_topic_evidence", m0010},
+    {"0011_predicate", m0011},
 };
 const struct migration *const migrations = list;
 const size_t migration_count = sizeof list / sizeof *list;

@@ -46,8 +46,9 @@ extension Program {
         let words = shellWords(line)
         guard let start = words.firstIndex(of: name) else { throw UsageError("does not call \(name)") }
         let rest = Array(words[(start + 1)...])
-        guard let at = try commandIndex(in: rest), rest[at] == command.name else { throw UsageError("does not call \(command.name)") }
-        _ = try parse(Array(rest[..<at] + rest[(at + 1)...]), parameters: command.parameters + global, environment: Environment([:]))
+        guard let at = try commandIndex(in: rest), case let (called, length) = try self.command(at: at, in: rest), called.declaration.name == command.name
+        else { throw UsageError("does not call \(command.name)") }
+        _ = try parse(Array(rest[..<at] + rest[(at + length)...]), parameters: command.parameters + global, environment: Environment([:]))
     }
 }
 

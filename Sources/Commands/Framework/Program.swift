@@ -89,13 +89,13 @@ struct Program: Sendable {
         }
         if words[at] == "help", !commands.contains(where: { $0.declaration.name == "help" }) {
             guard at + 1 < words.count, !isOptionName(words[at + 1]) else { return try output.write(help(for: self, terminal: painted)) }
-            return try output.write(help(for: command(words[at + 1]).declaration, of: self, terminal: painted))
+            return try output.write(help(for: command(at: at + 1, in: words).command.declaration, of: self, terminal: painted))
         }
-        let command = try command(words[at])
+        let (command, length) = try command(at: at, in: words)
         let declaration = command.declaration
         if wantsHelp { return try output.write(help(for: declaration, of: self, terminal: painted)) }
         do {
-            let words = Array(words[..<at] + words[(at + 1)...])
+            let words = Array(words[..<at] + words[(at + length)...])
             let values = try parse(words, parameters: declaration.parameters + global, environment: environment)
             do {
                 try command.run(Invocation(
@@ -109,8 +109,13 @@ struct Program: Sendable {
         }
     }
 
-    func command(_ word: String) throws -> any Command.Type {
-        if let command = commands.first(where: { $0.declaration.name == word }) { return command }
+    /// The command whose name begins at a word, and the words of its name: `lineage build` is one, `lineage` another.
+    func command(at place: Int, in words: [String]) throws -> (command: any Command.Type, length: Int) {
+        let word = words[place]
+        for length in [2, 1] where place + length <= words.count {
+            let name = words[place..<place + length].joined(separator: " ")
+            if let command = commands.first(where: { $0.declaration.name == name }) { return (command, length) }
+        }
         let near = nearest(to: word, among: declarations.map(\.name))
         let list = "`\(name) --help` lists the commands"
         throw UsageError("unknown command \(quoted(word))", hint: near.map { "did you mean \($0)? \(list)" } ?? list)

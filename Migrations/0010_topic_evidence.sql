@@ -1,0 +1,1 @@
+-- Evidence by document: see the next commit.

@@ -1,0 +1,1 @@
+-- Token predicates: see the next commit.

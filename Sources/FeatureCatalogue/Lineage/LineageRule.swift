@@ -1,0 +1,150 @@
+import Glibc
+
+/// The thresholds by which a fine feature's place under the coarse ones is judged, and how sure that is.
+///
+/// An *edge* says that the coarse feature's meaning holds the fine one's: that it is the same node of the hierarchy or one above. How well these rules
+/// do, and where their numbers come from, is in Fixtures/README.md, "Lineage".
+public enum LineageRule {
+    /// Changed with any number here or in `LineageConfidence`: lineages of other versions are built anew.
+    public static let version = 1
+
+    /// Features that fire less often are noise; pairs that fire together less often have no evidence of activations. Without this floor one
+    /// coincidence of two rare features makes an edge.
+    public static let firingsMinimum = 30
+    public static let togetherMinimum = 5
+    /// What coverage must have above chance, of what chance leaves: a parent that fires on half of all tokens covers half of everything.
+    static let excessMinimum = 0.35
+    static let coverageAsserted = 0.7
+    static let coverageLowLikely = 0.5
+    static let keepSame = 0.7
+    /// Decoder evidence: the child carries the parent's direction, with its strength.
+    static let cosineLikely = 0.6
+    static let containmentLikely = 0.75
+    /// Towards Monosemanticity draws an edge from here on.
+    static let maskedCosineCandidate = 0.4
+    /// The same where decoder vectors are all there is.
+    static let cosineCandidate = 0.7
+    /// merge-and: the part of the child's firings on which both parents fire. Parents one of which lies within the other to this part do not count.
+    static let jointAnd = 0.5
+    static let nested = 0.7
+    /// merge-or: what the parents cover together, each at least and at most alone, how much of each the child keeps, and how much they may overlap.
+    static let unionOr = 0.8
+    static let shareOr = 0.2 ... 0.8
+    static let keepOr = 0.5
+    static let jointOr = 0.2
+    /// novel: no parent covers as much or points as nearly the same way.
+    static let coverageNovel = 0.3
+    static let cosineNovel = 0.5
+    /// vanished: no child keeps as much, and all together less than this.
+    static let keepVanished = 0.1
+    static let unionVanished = 0.5
+
+    /// Whether tokens in common say anything.
+    static func hasActivations(_ evidence: LineageEvidence) -> Bool {
+        min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && (evidence.together ?? 0) >= togetherMinimum && (evidence.excessCoverage ?? 0) >= excessMinimum
+    }
+
+    private static func isCarried(_ evidence: LineageEvidence) -> Bool {
+        guard let cosine = evidence.decoderCosine, let containment = evidence.containment else { return false }
+        return min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && cosine >= cosineLikely && containment >= containmentLikely
+    }
+
+    /// `nil`: no edge.
+    public static func tier(_ evidence: LineageEvidence) -> LineageTier? {
+        guard min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum else { return nil }
+        guard evidence.tokens != nil else {
+            guard let cosine = evidence.decoderCosine else { return nil }
+            return isCarried(evidence) || cosine >= cosineCandidate ? .candidate : nil
+        }
+        let hasActivations = hasActivations(evidence)
+        if hasActivations, evidence.coverage! >= coverageAsserted { return .asserted }
+        if hasActivations && evidence.coverageLow! >= coverageLowLikely || isCarried(evidence) { return .likely }
+        return hasActivations && (evidence.maskedCosine ?? 0) >= maskedCosineCandidate ? .candidate : nil
+    }
+
+    /// The kind of an edge as far as it can be told without the child's other parents.
+    static func kind(_ evidence: LineageEvidence) -> LineageKind {
+        guard hasActivations(evidence), let coverage = evidence.coverage, let keep = evidence.keep else { return evidence.tokens != nil && isCarried(evidence) ? .absorbed : .overlap }
+        if coverage >= coverageAsserted, keep >= keepSame { return .same }
+        if keep < keepSame, evidence.coverageLow! >= coverageLowLikely || coverage >= coverageLowLikely && isCarried(evidence) { return .split }
+        return coverage < coverageLowLikely && isCarried(evidence) ? .absorbed : .overlap
+    }
+
+    /// One coarse feature as a child's possible parent.
+    public struct Parent: Sendable {
+        public let feature: Int
+        public let evidence: LineageEvidence
+
+        public init(feature: Int, evidence: LineageEvidence) { (self.feature, self.evidence) = (feature, evidence) }
+    }
+
+    /// What is said of one fine feature.
+    public struct Verdict: Sendable {
+        public struct Edge: Sendable {
+            public let parent: Parent
+            public let kind: LineageKind
+            public let tier: LineageTier
+        }
+
+        public var edges: [Edge]
+        public var kind: LineageNode.Kind?
+    }
+
+    /// Judges a fine feature.
+    ///
+    /// - Parameters:
+    ///   - parents: every coarse feature that could have an edge by `tier` or take part in a merge (`couldMerge`).
+    ///   - bestCoverage, bestCosine: of all coarse features that are not noise.
+    ///   - isNested: whether one of two coarse features (by their places in `parents`) lies within the other.
+    ///   - joint: tokens on which the child and both parents fire.
+    public static func judge(
+        childFirings: Int, parents: [Parent], bestCoverage: Double?, bestCosine: Double?, isNested: (Int, Int) -> Bool, joint: (Int, Int) -> Int
+    ) -> Verdict {
+        guard childFirings >= firingsMinimum else { return Verdict(edges: [], kind: .noise) }
+        let tiers = parents.map { tier($0.evidence) }
+        var kinds = parents.map { kind($0.evidence) }
+        let n = Double(childFirings)
+        let covering = parents.indices.filter { kinds[$0] != .same && hasActivations(parents[$0].evidence) && parents[$0].evidence.coverageLow! >= coverageLowLikely }
+        var isMerged = Set<Int>()
+        for (at, a) in covering.enumerated() {
+            for b in covering[(at + 1)...] where !isNested(a, b) && Double(joint(a, b)) >= jointAnd * n { isMerged.formUnion([a, b]) }
+        }
+        for place in isMerged { kinds[place] = .mergeAnd }
+        let united = union(parents, excluding: isMerged, kinds, n, joint)
+        for place in united { kinds[place] = .mergeOr }
+        var edges: [Verdict.Edge] = []
+        for place in parents.indices {
+            guard let tier = tiers[place] ?? (united.contains(place) ? .candidate : nil) else { continue }
+            edges.append(Verdict.Edge(parent: parents[place], kind: kinds[place], tier: tier))
+        }
+        let isNovel = !edges.contains { $0.tier > .candidate || $0.kind == .mergeOr } && (bestCoverage ?? 0) < coverageNovel && (bestCosine ?? 0) < cosineNovel
+        // Without activations a low cosine is all that is known, and without vectors a low coverage.
+        return Verdict(edges: edges, kind: isNovel ? .novel : nil)
+    }
+
+    /// Whether a pair could take part in a merge-or, though it be no edge by itself.
+    static func couldMerge(_ evidence: LineageEvidence) -> Bool {
+        guard min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum, (evidence.together ?? 0) >= togetherMinimum, let coverage = evidence.coverage, let keep = evidence.keep else { return false }
+        return shareOr.contains(coverage) && keep >= keepOr
+    }
+
+    /// The parents whose union the child is: the largest first, each that overlaps little with those before.
+    private static func union(_ parents: [Parent], excluding: Set<Int>, _ kinds: [LineageKind], _ n: Double, _ joint: (Int, Int) -> Int) -> Set<Int> {
+        let able = parents.indices.filter { !excluding.contains($0) && kinds[$0] != .same && couldMerge(parents[$0].evidence) }
+            .sorted { (parents[$0].evidence.together!, parents[$1].feature) > (parents[$1].evidence.together!, parents[$0].feature) }
+        var chosen: [Int] = [], covered = 0.0
+        for place in able {
+            let overlap = chosen.reduce(0.0) { $0 + Double(joint($1, place)) } / n
+            guard overlap < jointOr else { continue }
+            chosen.append(place)
+            covered += parents[place].evidence.coverage! - overlap
+        }
+        return chosen.count >= 2 && covered >= unionOr ? Set(chosen) : []
+    }
+
+    /// Whether a coarse feature has gone.
+    /// - Parameter children: what each of its edges above candidate keeps of it.
+    public static func hasVanished(firings: Int, keeps: [Double], union: Double?) -> Bool {
+        firings >= firingsMinimum && !keeps.contains { $0 >= keepVanished } && (union ?? 0) < unionVanished
+    }
+}
