@@ -1,0 +1,68 @@
+import DictionaryLearning
+import Numerics
+
+/// Dictionaries of several sizes that our trainer makes of one world, and what they do on tokens that they have not seen.
+public struct TrainedWorld: Sendable {
+    public struct Plan: Sendable {
+        public var recipe: String
+        public var settings: [String: String]
+        public var sizes = [24, 64, 160]
+        public var batchSize = 256
+        public var steps = 2000
+        public var tokens = 60_000
+
+        public init(recipe: String, settings: [String: String]) { (self.recipe, self.settings) = (recipe, settings) }
+    }
+
+    public let shape: HierarchicalWorld.Shape
+    /// Per node, the tokens it is on at.
+    public let nodes: [[Int32]]
+    /// One for each size.
+    public let versions: [FeatureActivations]
+    public let l0: [Double]
+
+    /// - Throws: as `Trainer` does.
+    public init(_ shape: HierarchicalWorld.Shape, _ plan: Plan, seed: UInt64) throws {
+        var world = HierarchicalWorld(shape, seed: seed)
+        let sample = world.inputs(4096), recipe = try recipe(named: plan.recipe)
+        let trainers = try plan.sizes.map { size in
+            let own = TrainingPlan(width: shape.width, features: size, batchSize: plan.batchSize, steps: plan.steps, seed: seed)
+            return try Trainer(recipe: recipe, constants: RecipeConstants(recipe, own, setting: plan.settings), plan: own, sample: sample)
+        }
+        for _ in 0..<plan.steps {
+            for trainer in trainers where trainer.inputsWantedForResampling != nil { _ = try trainer.resample(from: world.inputs(4096)) }
+            let batch = world.inputs(plan.batchSize)
+            for trainer in trainers { _ = try trainer.step(batch) }
+        }
+        var nodes: [[Int32]] = []
+        let inputs = world.inputs(plan.tokens, nodes: &nodes)
+        let versions = trainers.map { encode(inputs, by: $0.trained()) }
+        (self.shape, self.nodes, self.versions) = (shape, nodes, versions)
+        l0 = versions.map { Double($0.values.count) / Double($0.tokens) }
+    }
+}
+
+/// Activations times the lengths of decoder rows, as the catalogue keeps them: plainly, a number at a time.
+private func encode(_ inputs: borrowing Matrix, by trained: consuming TrainedDictionary) -> FeatureActivations {
+    let (width, features) = (trained.decoder.columns, trained.decoder.rows)
+    var norms: [Float] = [], rows: [[Float]] = []
+    for feature in 0..<features {
+        let row = (0..<width).map { trained.decoder[feature, $0] }, norm = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        norms.append(norm)
+        rows.append(row.map { norm > 0 ? $0 / norm : 0 })
+    }
+    var activations = FeatureActivations(decoder: rows), sums = trained.encoderBias
+    for row in 0..<inputs.rows {
+        sums = trained.encoderBias
+        sums.withUnsafeMutableBufferPointer { sums in
+            for column in 0..<width {
+                let x = inputs.base[row * width + column] - (trained.appliesDecoderBiasToInput ? trained.decoderBias[column] : 0), weights = trained.encoder.base + column * features
+                for feature in 0..<features { sums[feature] += x * weights[feature] }
+            }
+        }
+        var firing = (0..<features).filter { sums[$0] > (trained.threshold?[$0] ?? 0) }
+        if let k = trained.k, firing.count > k { firing = Array(firing.sorted { sums[$0] > sums[$1] }.prefix(k)).sorted() }
+        activations.append(firing.map { ($0, sums[$0] * norms[$0]) })
+    }
+    return activations
+}
