@@ -62,7 +62,6 @@ let package = Package(
         .target(name: "IngestionSupport", dependencies: ["Formats", "FeatureCatalogue", "Numerics", "SQLite", "TestSupport"], path: "Tests/IngestionSupport", swiftSettings: optimised),
         .target(name: "DictionarySupport", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Kernels"], path: "Tests/DictionarySupport", swiftSettings: optimised),
         .target(name: "LineageSupport", dependencies: ["FeatureCatalogue", "DictionaryLearning", "Numerics"], path: "Tests/LineageSupport", swiftSettings: optimised),
-        .executableTarget(name: "lineagescratch", dependencies: ["LineageSupport", "DictionaryLearning", "FeatureCatalogue"], path: "Tests/LineageScratch", swiftSettings: optimised, linkerSettings: sqlite),
         .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "DictionaryLearning", "SparseCoding", "FeatureCatalogue", "Ingestion", "Tokenization", "Transformer", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
@@ -80,7 +79,7 @@ let package = Package(
         .testTarget(name: "DictionaryLearningTests", dependencies: ["DictionaryLearning", "SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"], swiftSettings: optimised),
 
         // The price: see Tests/Benchmarks/ingest.sh, train.sh and vector.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        .executableTarget(name: "benchmarks", dependencies: ["Training", "LineageSupport", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "DictionarySupport", "Formats", "Numerics"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

@@ -1,4 +1,4 @@
-public import Numerics
+import Numerics
 
 /// What the features of one dictionary do on a row of tokens.
 public struct FeatureActivations: Sendable {

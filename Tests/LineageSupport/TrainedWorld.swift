@@ -7,8 +7,8 @@ public struct TrainedWorld: Sendable {
         public var recipe: String
         public var settings: [String: String]
         public var sizes = [24, 64, 160]
-        public var batchSize = 256
-        public var steps = 2000
+        public var batchSize = 512
+        public var steps = 1500
         public var tokens = 60_000
 
         public init(recipe: String, settings: [String: String]) { (self.recipe, self.settings) = (recipe, settings) }
@@ -39,6 +39,51 @@ public struct TrainedWorld: Sendable {
         let versions = trainers.map { encode(inputs, by: $0.trained()) }
         (self.shape, self.nodes, self.versions) = (shape, nodes, versions)
         l0 = versions.map { Double($0.values.count) / Double($0.tokens) }
+    }
+}
+
+extension TrainedWorld {
+    /// Two of the versions.
+    public struct Pair: Sendable {
+        /// Places among the versions.
+        public let coarse, fine: Int
+        public let plain: PlainLineage
+        /// Per feature, the node it has recovered.
+        public let parentNodes, childNodes: [Int?]
+        let shape: HierarchicalWorld.Shape
+
+        /// Pairs of features that have both recovered a node: those that can be scored.
+        public var recovered: [(parent: Int, child: Int)] {
+            parentNodes.indices.filter { parentNodes[$0] != nil }.flatMap { parent in childNodes.indices.filter { childNodes[$0] != nil }.map { (parent, $0) } }
+        }
+
+        /// Whether the parent's node is the child's or above it.
+        public func isTrue(_ parent: Int, _ child: Int) -> Bool {
+            guard let a = parentNodes[parent], let b = childNodes[child] else { return false }
+            return shape.holds(a, b)
+        }
+
+        /// The rate of true edges among those that are named, and of named ones among the true, counted.
+        public func score(_ isNamed: (Int, Int) -> Bool) -> EdgeScore {
+            var score = EdgeScore()
+            for (parent, child) in recovered {
+                let isTrue = isTrue(parent, child), isNamed = isNamed(parent, child)
+                score.real += isTrue ? 1 : 0
+                score.named += isNamed ? 1 : 0
+                score.right += isTrue && isNamed ? 1 : 0
+            }
+            return score
+        }
+    }
+
+    /// All pairs of versions, the smaller first.
+    public var pairs: [Pair] {
+        let recovered = versions.map { RecoveredNodes.of($0, nodes: nodes) }
+        return versions.indices.flatMap { coarse in
+            versions.indices.filter { $0 > coarse }.map { fine in
+                Pair(coarse: coarse, fine: fine, plain: PlainLineage(versions[coarse], versions[fine]), parentNodes: recovered[coarse], childNodes: recovered[fine], shape: shape)
+            }
+        }
     }
 }
 

@@ -84,7 +84,7 @@ final class Judge: @unchecked Sendable {
             return JudgedFeature(feature: feature, verdict: LineageRule.Verdict(edges: [], kind: firings < LineageRule.firingsMinimum ? .noise : .novel), bestCoverage: nil, bestCosine: nil)
         }
         var bestCosine: Float = 0
-        let near = cosines.map { row in (0..<kernel_scan_above(row, parents.count, Float(LineageRule.cosineLikely), work.found.baseAddress, &bestCosine)).map { work.found[$0] } } ?? []
+        let near = cosines.map { row in (0..<kernel_scan_above(row, parents.count, Float(LineageRule.cosineCarried), work.found.baseAddress, &bestCosine)).map { work.found[$0] } } ?? []
         func cosine(_ parent: Int) -> Double? { cosines.map { Double(min(1, max(-1, $0[parent]))) } }
         guard let cofirings, let coarse else {
             let candidates = near.map { LineageRule.Parent(feature: parents[Int($0)], evidence: decoderEvidence(Int($0), feature, cosine(Int($0))!)) }
