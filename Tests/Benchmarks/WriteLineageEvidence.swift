@@ -14,12 +14,12 @@ func lineageEvidence(_ shape: String, isExclusive: Bool, recipe: String, seed: U
     let world = try TrainedWorld(
         HierarchicalWorld.Shape(roots: numbers[0], children: numbers[1], grandchildren: numbers[2], isExclusive: isExclusive, flat: numbers[3], width: numbers[4]),
         TrainedWorld.Plan(recipe: recipe, settings: Dictionary(uniqueKeysWithValues: pairs.map { ($0[0], $0[1]) })), seed: seed)
-    var lines = ["coarse,fine,parent,child,truth,tokens,parent_firings,child_firings,together,mass_coverage,masked_cosine,activation_correlation,decoder_cosine,containment,tier"]
+    var lines = ["coarse,fine,parent,child,truth,tokens,parent_firings,child_firings,together,mass_coverage,mass_keep,effective_firings,masked_cosine,activation_correlation,decoder_cosine,containment,tier"]
     for pair in world.pairs {
         for (parent, child) in pair.recovered {
             let evidence = pair.plain[parent, child]
             let counts: [Int] = [pair.coarse, pair.fine, parent, child, pair.isTrue(parent, child) ? 1 : 0, evidence.tokens!, evidence.parentFirings, evidence.childFirings, evidence.together!]
-            let reals: [Double] = [evidence.massCoverage!, evidence.maskedCosine!, evidence.activationCorrelation!, evidence.decoderCosine!, evidence.containment ?? 0]
+            let reals: [Double] = [evidence.massCoverage!, evidence.massKeep!, evidence.effectiveFirings!, evidence.maskedCosine!, evidence.activationCorrelation!, evidence.decoderCosine!, evidence.containment ?? 0]
             lines.append((counts.map(String.init) + reals.map { "\(Float($0))" } + [LineageRule.tier(evidence)?.rawValue ?? ""]).joined(separator: ","))
         }
     }

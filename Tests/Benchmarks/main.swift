@@ -13,7 +13,8 @@ import Glibc
 // benchmarks activations MODEL CORPUS ROWS OUT.f32         shuffled activations of a model's neurons, raw float32
 // benchmarks train ROWS.f32 WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…]    steps of training; one line of JSON
 // benchmarks warm ROWS.f32 WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]    writes a START
-// benchmarks lineage SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]    evidence of planted hierarchies as CSV; see Fixtures/making/lineage_confidence.py
+// benchmarks lineage CATALOGUE COARSE FINE THREADS         builds a lineage in the catalogue; one line of JSON
+// benchmarks hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]    evidence of planted hierarchies as CSV; see Fixtures/making/lineage_confidence.py
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
@@ -38,10 +39,11 @@ do {
         let numbers = arguments[3...7].map { Int($0) ?? 1 }
         let job = TrainingJob(features: numbers[1], batchSize: numbers[2], warmUpSteps: 0, steps: numbers[3], threads: numbers[4], recipe: arguments[9], settings: Array(arguments[10...]))
         print(try job.writeTrainingState(readRows(arguments[2], width: numbers[0]), to: arguments[8]))
-    case ("lineage", 6...):
+    case ("lineage", 6): print(try measureLineage(arguments[2], from: arguments[3], to: arguments[4], threads: max(1, Int(arguments[5]) ?? 1)))
+    case ("hierarchy", 6...):
         print(try lineageEvidence(arguments[2], isExclusive: arguments[3] == "exclusive", recipe: arguments[4], seed: UInt64(arguments[5]) ?? 1, settings: Array(arguments[6...])))
     default:
-        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…] | lineage SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]")
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…] | hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]")
         exit(2)
     }
 } catch {

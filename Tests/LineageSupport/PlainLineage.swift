@@ -13,8 +13,8 @@ public struct PlainLineage: Sendable {
         precondition(p.tokens == c.tokens)
         let (coarse, fine, tokens) = (p.decoder.count, c.decoder.count, p.tokens)
         var together = [Int](repeating: 0, count: coarse * fine)
-        // Σ f_p f_c; Σ f_c and Σ f_c² over A_p; Σ f_p² over A_c.
-        var products = [Double](repeating: 0, count: coarse * fine), childMass = products, childSquares = products, parentSquares = products
+        // Σ f_p f_c; Σ f_c and Σ f_c² over A_p; Σ f_p and Σ f_p² over A_c.
+        var products = [Double](repeating: 0, count: coarse * fine), childMass = products, childSquares = products, parentMass = products, parentSquares = products
         for token in 0..<tokens {
             for i in p[token] {
                 for j in c[token] {
@@ -23,6 +23,7 @@ public struct PlainLineage: Sendable {
                     products[at] += a * b
                     childMass[at] += b
                     childSquares[at] += b * b
+                    parentMass[at] += a
                     parentSquares[at] += a * a
                 }
             }
@@ -34,6 +35,8 @@ public struct PlainLineage: Sendable {
                 let at = parent * fine + child, n = Double(tokens)
                 var one = LineageEvidence(parentFirings: a.count, childFirings: b.count, tokens: tokens, together: together[at])
                 one.massCoverage = b.sum > 0 ? childMass[at] / b.sum : 0
+                one.massKeep = a.sum > 0 ? parentMass[at] / a.sum : 0
+                one.effectiveFirings = b.squares > 0 ? b.sum * b.sum / b.squares : 0
                 let masked = [a.squares * childSquares[at], parentSquares[at] * b.squares].filter { $0 > 0 }.map { products[at] / $0.squareRoot() }
                 one.maskedCosine = masked.max() ?? 0
                 let spread = ((a.squares - a.sum * a.sum / n) * (b.squares - b.sum * b.sum / n)).squareRoot()
