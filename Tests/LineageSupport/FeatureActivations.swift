@@ -37,7 +37,16 @@ public struct FeatureActivations: Sendable {
         var random = SeededGenerator(seed: seed), order = Array(0..<tokens)
         order.shuffle(using: &random)
         var other = FeatureActivations(decoder: decoder)
-        for token in order { other.append(self[token].map { (Int(features[$0]), values[$0]) }) }
+        for token in order { other.append(self[token].map { (feature: Int(features[$0]), value: values[$0]) }) }
+        return other
+    }
+
+    /// Features by other numbers: each of these becomes feature `places[it]`.
+    public func renumbered(_ places: [Int]) -> FeatureActivations {
+        var rows = decoder
+        for (feature, place) in places.enumerated() { rows[place] = decoder[feature] }
+        var other = FeatureActivations(decoder: rows)
+        for token in 0..<tokens { other.append(self[token].map { (places[Int(features[$0])], values[$0]) }.sorted { $0.0 < $1.0 }.map { (feature: $0.0, value: $0.1) }) }
         return other
     }
 }

@@ -61,6 +61,17 @@ public struct HierarchicalWorld: Sendable {
         self.random = random
     }
 
+    /// What is there whenever a node is on: its own and its ancestors' directions, by their magnitudes; of length 1.
+    public func state(_ node: Int) -> [Float] {
+        var sum = [Float](repeating: 0, count: shape.width), next: Int? = node
+        while let one = next {
+            for i in sum.indices { sum[i] += shape.magnitude(one) * directions[one][i] }
+            next = shape.parent(one)
+        }
+        let norm = sum.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return sum.map { $0 / norm }
+    }
+
     /// Fresh inputs (rows × width).
     public mutating func inputs(_ rows: Int) -> Matrix {
         let matrix = Matrix(uninitializedRows: rows, columns: shape.width)

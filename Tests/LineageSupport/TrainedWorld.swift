@@ -6,12 +6,13 @@ public struct TrainedWorld: Sendable {
     public struct Plan: Sendable {
         public var recipe: String
         public var settings: [String: String]
-        public var sizes = [24, 64, 160]
+        public var sizes: [Int]
         public var batchSize = 512
-        public var steps = 1500
-        public var tokens = 60_000
+        public var steps, tokens: Int
 
-        public init(recipe: String, settings: [String: String]) { (self.recipe, self.settings) = (recipe, settings) }
+        public init(recipe: String, settings: [String: String], sizes: [Int] = [24, 64, 160], steps: Int = 1500, tokens: Int = 60_000) {
+            (self.recipe, self.settings, self.sizes, self.steps, self.tokens) = (recipe, settings, sizes, steps, tokens)
+        }
     }
 
     public let shape: HierarchicalWorld.Shape

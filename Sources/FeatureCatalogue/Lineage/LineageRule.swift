@@ -16,7 +16,7 @@ public enum LineageRule {
     ///
     /// What coverage must have above chance, of what chance leaves: a parent that fires on half of all tokens covers half of everything.
     static let excessMinimum = 0.35
-    static let coverageAsserted = 0.8
+    static let coverageAsserted = 0.9
     static let coverageLowLikely = 0.5
     /// Above candidate, decoders must agree: a dense parent fires weakly on much that it does not stand for.
     static let cosineLikely = 0.5
