@@ -61,6 +61,7 @@ class Evidence:
         self.likely = near & (self.low >= 0.5) & (cosine >= 0.5) & ((self.coverage >= self.keep + 0.2) | (correlation >= 0.7))
         self.asserted = self.likely & (self.coverage >= 0.9)
         # The edges of each model: all of them, and those with one half of the evidence taken away.
+        self.counts = frequent & (together >= 5) & (self.counted >= 0.7)
         self.edges = {
             "both": near & ((self.low >= 0.5) | (columns["masked_cosine"] >= 0.4)) | carried,
             "activations": self.active & ((self.low >= 0.5) | (columns["masked_cosine"] >= 0.4)),
@@ -144,7 +145,7 @@ def main() -> None:
         for name, recipes in groups.items():
             e = evidence(families, recipes)
             edges = e.edges["both"]
-            print(f"| {title} | {name} | {rates(e.asserted, e.truth)} | {rates(e.likely, e.truth)} | {rates(e.paper, e.truth)} | {rates(e.frequent & (e.columns["together"] >= 5) & (e.counted >= 0.7), e.truth)}"
+            print(f"| {title} | {name} | {rates(e.asserted, e.truth)} | {rates(e.likely, e.truth)} | {rates(e.paper, e.truth)} | {rates(e.counts, e.truth)}"
                   f" | {calibration(probabilities(e, 'both')[edges], e.truth[edges])} |")
     print("\nECE | right of ≥ .9")
     for title, families in {"tuning": TUNING, "held out": HELD_OUT}.items():
