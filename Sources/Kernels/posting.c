@@ -121,6 +121,29 @@ ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const u
     return (ptrdiff_t)marked;
 }
 
+ptrdiff_t kernel_posting_count_by_document(const uint8_t *list, size_t bytes, const uint32_t *document_of, const uint32_t *ends, size_t n,
+                                           uint32_t *documents, uint32_t *counts) {
+    size_t count, at;
+    if (read_count(list, bytes, &count, &at)) return -1;
+    uint64_t position = 0, end = 0;
+    ptrdiff_t entries = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t step;
+        if (read_varint(list, bytes, &at, &step)) return -1;
+        if (i > 0 && step == 0) return -1; // positions ascend
+        position += step;
+        if (position >= end) {
+            if (position >= n) return -1;
+            documents[entries] = document_of[position];
+            counts[entries] = 0;
+            end = ends[document_of[position]];
+            entries++;
+        }
+        counts[entries - 1]++;
+    }
+    return entries;
+}
+
 uint64_t kernel_checksum(uint64_t seed, const uint8_t *data, size_t bytes) {
     // Multiply and fold, eight bytes a step; the length goes in first so that zeros at the end count.
     const uint64_t odd = 0x9e3779b97f4a7c15u;
