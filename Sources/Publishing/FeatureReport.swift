@@ -159,15 +159,7 @@ public final class Reporter {
             $0.integer(0)
         }.compactMap { firings.place(of: $0) }
         if run.isComplete, count <= chosen.count || chosen.count < examplesKept { return Array(chosen.prefix(count)) }
-        var taken: [Int] = [], windows: Set<[Int32]> = [], perDocument: [Int: Int] = [:]
-        for place in firings.values.indices.sorted(by: { firings.values[$0] == firings.values[$1] ? $0 < $1 : firings.values[$0] > firings.values[$1] }) {
-            guard taken.count < count else { break }
-            let document = text.documents.index(of: firings.positions[place])
-            guard perDocument[document, default: 0] < examplesPerDocument, windows.insert(try text.window(around: firings.positions[place], 4).tokens).inserted else { continue }
-            perDocument[document, default: 0] += 1
-            taken.append(place)
-        }
-        return taken
+        return try firings.distinctExamples(count, in: text)
     }
 
     private func intervals(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Interval] {
