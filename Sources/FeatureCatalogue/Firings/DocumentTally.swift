@@ -1,15 +1,4 @@
-import Diagnostics
 import Kernels
-
-/// Firings counted document by document, and summed over some documents as a test needs whose unit is the document.
-///
-/// n is a document's firings, t its tokens.
-struct DocumentSums: Sendable, Equatable {
-    /// Documents with a firing.
-    var documents = 0
-    /// Σ n, Σ n² and Σ n·t.
-    var firings = 0.0, squares = 0.0, products = 0.0
-}
 
 /// Sums of every unit over disjoint sets of documents, from posting lists read once in order of segment and feature.
 private struct DocumentTally {
@@ -38,11 +27,7 @@ private struct DocumentTally {
     private mutating func flush(_ unit: Int) {
         let (document, firings) = pending[unit]
         guard document >= 0, setOf[document] < sets else { return }
-        let place = unit * sets + setOf[document], n = Double(firings)
-        sums[place].documents += 1
-        sums[place].firings += n
-        sums[place].squares += n * n
-        sums[place].products += n * tokens[document]
+        sums[unit * sets + setOf[document]].add(Double(firings), tokens[document])
     }
 
     mutating func finish() -> [DocumentSums] {

@@ -1,4 +1,5 @@
 import Diagnostics
+import Numerics
 import SQLite
 
 /// How a feature, or a family of features together, fires on one set of documents and on another.
@@ -13,7 +14,7 @@ public struct RateDifference: Sendable, Equatable {
 
     public let unit: FeatureUnits.Unit
     public let first, second: Side
-    /// Standard errors between the rate on the first set and the rate on the second, clustered by document; `nil`: it fires in too few
+    /// Standard errors between the rate on the first set and the rate on the second, firings clustered by document; `nil`: it fires in too few
     /// documents to be tested.
     public let z: Double?
     /// The false discovery rate if this and all with a smaller q are believed, over the units that were tested.
@@ -33,7 +34,7 @@ public struct TopicComparison: Sendable {
 extension Catalogue {
     /// Compares how often every unit fires on two sets of documents, exactly counted, document by document.
     ///
-    /// The test is that of `feature_topic.z` (TopicEvidence.swift), with the second set in place of the rest of the corpus.
+    /// The test is that of `feature_topic.z` (TopicEvidence.swift), with the second set in place of the rest of the corpus, and of both tails.
     /// - Throws: where the run kept only the strongest firings, and for a set of fewer than two documents or sets that overlap.
     public func compare(_ first: DocumentSet, _ second: DocumentSet, in run: Run, _ units: FeatureUnits, documentsMinimum: Int, _ table: DocumentTable) throws -> TopicComparison {
         if let keep = run.keepTop {
@@ -57,24 +58,40 @@ extension Catalogue {
         try connection.query("SELECT feature_id & 4294967295, firings FROM statistic WHERE run_id = ?", [.init(run.id)]) { row in
             if units.unitOf.indices.contains(row.integer(0)) { totals[units.unitOf[row.integer(0)]] += row.integer(1) }
         }
-        let extents = [first, second].map { ClusterExtent(tokens: $0.places.map { table.lengths[$0] }) }
-        var zs: [Double] = [], tested: [Int] = []
-        var differences: [(unit: Int, z: Double?)] = []
-        for unit in units.units.indices where sums[2 * unit].documents + sums[2 * unit + 1].documents > 0 {
-            let pair = (sums[2 * unit], sums[2 * unit + 1])
-            let z = pair.0.documents + pair.1.documents >= documentsMinimum ? rateDifferenceZ(pair.0, extents[0], pair.1, extents[1]) : nil
-            if let z { zs.append(z); tested.append(differences.count) }
+        let groups = [first, second].map { set in
+            set.places.reduce(into: TopicTable.Totals()) { totals, place in
+                let tokens = Double(table.lengths[place])
+                totals.documents += 1
+                totals.tokens += tokens
+                totals.squares += tokens * tokens
+            }
+        }
+        var differences: [(unit: Int, z: Double?)] = [], tested: [Int] = [], p: [Double] = []
+        for unit in units.units.indices {
+            let documents = sums[2 * unit].documents + sums[2 * unit + 1].documents
+            guard documents > 0 else { continue }
+            guard documents >= max(2, documentsMinimum) else { differences.append((unit, nil)); continue }
+            let z = difference(sums[2 * unit], groups[0], sums[2 * unit + 1], groups[1])
+            tested.append(differences.count)
+            p.append(min(1, 2 * StudentT.upperTail(abs(z), freedom: Double(documents - 1))))
             differences.append((unit, z))
         }
-        var qs = [Double?](repeating: nil, count: differences.count)
-        for (place, q) in zip(tested, falseDiscoveryRates(zs)) { qs[place] = q }
+        var q = [Double?](repeating: nil, count: differences.count)
+        for (place, rate) in zip(tested, falseDiscoveryRates(p, tests: p.count)) { q[place] = rate }
         return TopicComparison(first: first, second: second, differences: differences.indices.map { place in
             let (unit, z) = differences[place]
             func side(_ sums: DocumentSums, _ set: DocumentSet) -> RateDifference.Side {
                 let rate = set.tokens > 0 ? sums.firings / Double(set.tokens) : 0
                 return .init(documentsFiring: sums.documents, firings: Int(sums.firings), rate: rate, lift: totals[unit] > 0 ? rate * Double(run.tokens) / Double(totals[unit]) : 0)
             }
-            return RateDifference(unit: units.units[unit], first: side(sums[2 * unit], first), second: side(sums[2 * unit + 1], second), z: z, q: qs[place])
+            return RateDifference(unit: units.units[unit], first: side(sums[2 * unit], first), second: side(sums[2 * unit + 1], second), z: z, q: q[place])
         }, documentsMinimum: documentsMinimum)
+    }
+
+    /// Either set may be the one on which a unit fires more often: the design effect is that of the whole, or of that one where it is more, and
+    /// the p of both tails counts.
+    private func difference(_ first: DocumentSums, _ firstGroup: TopicTable.Totals, _ second: DocumentSums, _ secondGroup: TopicTable.Totals) -> Double {
+        first.firings * secondGroup.tokens >= second.firings * firstGroup.tokens
+            ? rateDifference(first, on: firstGroup, second, on: secondGroup) : -rateDifference(second, on: secondGroup, first, on: firstGroup)
     }
 }
