@@ -23,6 +23,7 @@ func measureLineage(_ catalogue: String, from coarse: String, to fine: String, t
         writer.member("wall_s", end.wall - start.wall)
         writer.member("cpu_s", end.cpu - start.cpu)
         writer.member("judging_wall_s", judged.wall - start.wall)
+        writer.member("judging_cpu_s", judged.cpu - start.cpu)
         writer.member("peak_mb", end.memoryPeak / 1_000_000)
     }
     return writer.text
