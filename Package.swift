@@ -64,6 +64,7 @@ let package = Package(
         .target(name: "DictionarySupport", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Kernels"], path: "Tests/DictionarySupport", swiftSettings: optimised),
         .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "DictionaryLearning", "SparseCoding", "FeatureCatalogue", "Ingestion", "Tokenization", "Transformer", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "TagTests", dependencies: ["Analyses", "Ingestion", "Tokenization", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], exclude: ["unicode_blocks.py"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),

@@ -15,7 +15,7 @@ final class RegexWorker {
     /// What backtracking may take up, beside what the process had when it was copied.
     private static let memoryLimit = 4 << 30
 
-    /// - Parameter timeLimit: for the pattern and for each document, in seconds.
+    /// - Parameter timeLimit: for the pattern and for each document, in seconds, at most a day or so.
     /// - Throws: `MonosemeError` when the pattern is not a regular expression.
     init(_ pattern: String, timeLimit: Double) throws {
         (self.pattern, self.timeLimit) = (pattern, timeLimit)
@@ -45,7 +45,7 @@ final class RegexWorker {
         if state == 0 { state = worker_receive(&worker, &bytes, count, timeLimit) }
         guard state != 1 else {
             end()
-            throw MonosemeError("the pattern \(quoted(pattern, limit: 200)) takes too long: \(place()) was given up after \(timeLimit) s",
+            throw MonosemeError("the pattern \(quoted(pattern, limit: 200)) takes too long: \(place()) was given up after \(timeLimit == timeLimit.rounded() ? "\(Int(timeLimit))" : "\(timeLimit)") s",
                                 hint: "nested repetitions such as (a+)+ take a time that doubles with each character: make the pattern simpler, or (?>…) of its repetitions, or raise --time-limit")
         }
         guard state == 0 else { throw crash(place()) }

@@ -9,6 +9,7 @@ struct TextRegex {
 
     /// - Throws: `MonosemeError` that says what is wrong with the pattern, and where.
     init(_ pattern: String) throws {
+        guard !pattern.isEmpty else { throw MonosemeError("the pattern is empty: it matches nothing", hint: "give a regular expression such as (?i)[a-f0-9]{8,}") }
         do { regex = try Regex(pattern).matchingSemantics(.unicodeScalar) } catch {
             throw MonosemeError("the pattern \(quoted(pattern, limit: 200)) is not a regular expression: \(error)\(TextRegex.place(of: error, in: pattern))",
                                 hint: "the syntax is Swift's: that of PCRE and ICU without lookbehind, such as (?i)[a-f0-9]{8,}")

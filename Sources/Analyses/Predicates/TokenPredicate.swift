@@ -38,10 +38,11 @@ extension Catalogue {
     /// Nothing is kept before the last document is done. A tag that is there already with this definition stays as it is.
     /// - Parameters:
     ///   - replaces: whether a tag of this name with another definition gives way.
-    ///   - timeLimit: for each document, in seconds; a pattern is matched in another process, which is ended then.
+    ///   - timeLimit: for each document, in seconds: the pattern is matched in a copy of this process, which is ended then, and whose crash
+    ///     is an error like others. `nil`: in this process, for patterns that one trusts.
     /// - Returns: the tag, and whether it had to be evaluated.
     /// - Throws: when the name is taken or no name, the corpus is not wholly read, the pattern does not compile or takes too long.
-    public func tag(_ corpus: Corpus, as name: String, _ predicate: TokenPredicate, replaces: Bool = false, timeLimit: Double = 10, engine: String, at time: String,
+    public func tag(_ corpus: Corpus, as name: String, _ predicate: TokenPredicate, replaces: Bool = false, timeLimit: Double? = 10, engine: String, at time: String,
                     report: (TaggingProgress) -> Void = { _ in }) throws -> (tag: Tag, isNew: Bool) {
         let name = try tagName(name, of: corpus)
         if let known = try tagIfAny(named: name, of: corpus.id) {
@@ -59,12 +60,17 @@ extension Catalogue {
     }
 
     /// The tokens of a corpus that satisfy a predicate, and how many documents hold one.
-    private func evaluate(_ predicate: TokenPredicate, over corpus: Corpus, timeLimit: Double, _ report: (TaggingProgress) -> Void) throws -> (PositionSet, documents: Int) {
+    private func evaluate(_ predicate: TokenPredicate, over corpus: Corpus, timeLimit: Double?, _ report: (TaggingProgress) -> Void) throws -> (PositionSet, documents: Int) {
         let text = try CorpusText(self, corpus: corpus.id)
         let matches: ([UInt8], Int) throws -> [Range<Int>]
         switch predicate {
         case .ranges(let ranges): matches = { bytes, _ in ranges.matches(in: bytes) }
         case .regex(let pattern):
+            guard let timeLimit else {
+                let regex = try TextRegex(pattern)
+                matches = { bytes, _ in regex.matches(in: bytes) }
+                break
+            }
             let worker = try RegexWorker(pattern, timeLimit: timeLimit)
             matches = { bytes, position in try worker.matches(in: bytes, of: (try? self.name(ofDocumentAt: position, of: corpus)) ?? "the document at position \(position)") }
         }

@@ -68,10 +68,8 @@ extension Catalogue {
         for segment in try soundSegments(of: run) {
             let documents = try documents(of: segment, in: run.corpus)
             accumulator.begin(segment, documents)
-            try connection.withoutMapping {
-                try forEachList(in: segment) { feature, list in
-                    guard accumulator.add(list, of: feature) else { throw damagedList("feature \(feature), segment \(segment.id)") }
-                }
+            try forEachList(in: segment) { feature, list in
+                guard accumulator.add(list, of: feature) else { throw damagedList("feature \(feature), segment \(segment.id)") }
             }
         }
         return (0..<run.dictionary.features).compactMap { feature in
