@@ -4,7 +4,7 @@ import FeatureCatalogue
 /// `monoseme topics --compare WIKI CODE --in A/1`: what tells two sets of documents apart.
 enum TopicContrast {
     static func print(_ firstName: String, _ secondName: String, _ run: Run, _ catalogue: Catalogue, _ invocation: Invocation) throws {
-        let order = invocation[Topics.order] ?? .z
+        let order = invocation[Topics.order]?.topic ?? .z
         guard [.z, .lift, .firings].contains(order) else { throw UsageError("--by \(order.rawValue) does not go with --compare", hint: "it takes z, lift and firings") }
         let table = try catalogue.documentTable(of: run.corpus)
         let first = try catalogue.documentSet(named: firstName, of: run.corpus, table), second = try catalogue.documentSet(named: secondName, of: run.corpus, table)

@@ -6,7 +6,7 @@ enum TopicFeatures {
         let topic = try catalogue.topic(named: topicName, of: run.corpus)
         let isTested = TopicCells.isTested(run) && topic.documents > 1
         let minimum = invocation.isGiven(Topics.documents) ? invocation[Topics.documents] : min(invocation[Topics.documents], max(1, topic.documents))
-        let order = invocation[Topics.order] ?? (isTested ? .f1 : .firings)
+        let order = invocation[Topics.order]?.topic ?? (isTested ? .f1 : .firings)
         let found = try catalogue.topicRates(of: topic, in: run, by: order, documentsMinimum: minimum)
         let showsAll = invocation[Topics.all] || !isTested
         let rates = showsAll ? found : found.filter { $0.isSignificant }

@@ -5,7 +5,7 @@ import Formats
 enum TopicMatrix {
     static func print(_ run: Run, _ catalogue: Catalogue, _ invocation: Invocation) throws {
         // z is the default: it weighs what evidence there is, where the lift of a feature that fires twice is all noise.
-        let order = invocation[Topics.order] ?? (TopicCells.isTested(run) ? .z : .lift), topics = try catalogue.topics(of: run.corpus)
+        let order = invocation[Topics.order]?.topic ?? (TopicCells.isTested(run) ? .z : .lift), topics = try catalogue.topics(of: run.corpus)
         switch invocation[Shared.format] {
         case .table: try TopicHeatMap(run, topics, order, catalogue, invocation).print()
         case .csv: try writeCSV(run, topics, order, catalogue, invocation)

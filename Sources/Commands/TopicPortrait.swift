@@ -5,7 +5,7 @@ enum TopicPortrait {
     static func print(_ name: FeatureName, _ catalogue: Catalogue, _ invocation: Invocation) throws {
         let (dictionary, index) = try catalogue.feature(name)
         let run = try catalogue.run(of: dictionary.name), corpus = try catalogue.corpus(run.corpus)
-        let rates = try catalogue.topicRates(of: index, in: run, by: invocation[Topics.order] ?? (TopicCells.isTested(run) ? .z : .firings))
+        let rates = try catalogue.topicRates(of: index, in: run, by: invocation[Topics.order]?.topic ?? (TopicCells.isTested(run) ? .z : .firings))
         let profile = try catalogue.tokenProfiles(of: [index], in: run)[0]
         let topToken = try profile.map { try catalogue.text(ofToken: $0.top, tokenizer: corpus.tokenizer) }
         if invocation.isForPeople {
