@@ -20,5 +20,24 @@ int kernel_posting_decode(const uint8_t *list, size_t bytes, size_t n, uint32_t 
 /// Returns −1 when the list's positions are malformed.
 ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const uint64_t *marks, size_t n);
 
+/// Of the firings of some lists on marked positions: how many, and the sum of their values.
+struct kernel_marked_tally {
+    ptrdiff_t count;
+    double sum;
+};
+
+/// Adds to `tally` a list's firings on positions marked by a bit in `marks`, of `n` bits (a position of `n` or more is not
+/// marked). The list's positions count from `first`. Returns 0, or −1 when the list is malformed.
+int kernel_posting_tally_marked(const uint8_t *list, size_t bytes, size_t first, const uint64_t *marks, size_t n, struct kernel_marked_tally *tally);
+
+/// Of all firings of some lists: how many, the sum of their values and of the squares of these.
+struct kernel_posting_sums {
+    ptrdiff_t count;
+    double sum, squares;
+};
+
+/// Adds a list's firings to `sums`; positions are not looked at. Returns 0, or −1 when the list's values are malformed.
+int kernel_posting_sums(const uint8_t *list, size_t bytes, struct kernel_posting_sums *sums);
+
 /// Folds `bytes` into a running 64-bit checksum; not cryptographic, it finds accidents.
 uint64_t kernel_checksum(uint64_t seed, const uint8_t *data, size_t bytes);
