@@ -145,9 +145,12 @@ private struct FamilyPage {
         }
     }
 
-    /// At most as many edges as asked for, the surest first; what leads to the feature itself is among them.
+    /// At most as many edges as asked for, the child that keeps most of the parent first; what leads to the feature itself is among them.
     private func chosen(_ edges: [LineageEdge]) -> [LineageEdge] {
-        let sorted = edges.sorted { ($0.tier, $0.confidence, -$0.child.index) > ($1.tier, $1.confidence, -$1.child.index) }
+        func precedes(_ a: LineageEdge, _ b: LineageEdge) -> Bool {
+            (a.evidence.keep ?? 0, a.tier, a.confidence, -a.child.index) > (b.evidence.keep ?? 0, b.tier, b.confidence, -b.child.index)
+        }
+        let sorted = edges.sorted(by: precedes)
         guard sorted.count > invocation[LineageTree.k] else { return sorted }
         let leading = sorted.filter { members[$0.child]?.relation != .descendant }
         let kept = Set((leading + sorted.filter { members[$0.child]?.relation == .descendant }).prefix(max(leading.count, invocation[LineageTree.k])).map(\.child))

@@ -88,7 +88,7 @@ extension Catalogue {
     private func exists(_ id: Int, _ dictionaries: [Int: FeatureDictionary]) -> Bool { dictionaries[id >> 32].map { (id & 0xffff_ffff) < $0.features } ?? false }
 
     /// That there is no lineage to look at, and what would make one.
-    private func noLineage(of dictionary: FeatureDictionary) throws -> MonosemeError {
+    func noLineage(of dictionary: FeatureDictionary) throws -> MonosemeError {
         let versions = try dictionaries().filter { $0.hasSoundShape && ($0.name.family == dictionary.name.family || $0.id == dictionary.id) }.sorted { ($0.features, $0.id) < ($1.features, $1.id) }
         let sizes = Set(versions.map(\.features))
         let hint = sizes.count > 1 && sizes.count == versions.count ? "monoseme lineage build \(versions.map(\.name.description).joined(separator: " "))"
