@@ -48,7 +48,7 @@ CREATE TABLE lineage_feature (
     feature_id INTEGER NOT NULL, -- of feature
     -- novel: a fine feature that no coarse one explains. vanished: a coarse one that no fine one carries on. noise: fires too rarely to be judged.
     kind TEXT CHECK (kind IN ('novel', 'vanished', 'noise')),
-    best_coverage REAL, -- of a fine feature: the greatest P(p | c) of all coarse ones
+    best_coverage REAL, -- of a fine feature: the greatest (P(p | c) − P(p)) / (1 − P(p)) of all coarse ones
     best_cosine REAL, -- and the greatest decoder cosine
     children INTEGER, -- of a coarse feature: its edges above candidate
     union_coverage REAL, -- of its firings, those on which a child fires

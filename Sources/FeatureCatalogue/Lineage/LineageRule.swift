@@ -18,18 +18,18 @@ public enum LineageRule {
     static let coverageLowLikely = 0.5
     static let keepSame = 0.7
     /// Decoder evidence: the child carries the parent's direction, with its strength.
-    static let cosineLikely = 0.6
+    public static let cosineLikely = 0.6
     static let containmentLikely = 0.75
     /// Towards Monosemanticity draws an edge from here on.
-    static let maskedCosineCandidate = 0.4
+    public static let maskedCosineCandidate = 0.4
     /// The same where decoder vectors are all there is.
     static let cosineCandidate = 0.7
     /// merge-and: the part of the child's firings on which both parents fire. Parents one of which lies within the other to this part do not count.
     static let jointAnd = 0.5
-    static let nested = 0.7
+    public static let nested = 0.7
     /// merge-or: what the parents cover together, each at least and at most alone, how much of each the child keeps, and how much they may overlap.
     static let unionOr = 0.8
-    static let shareOr = 0.2 ... 0.8
+    public static let shareOr = 0.2 ... 0.8
     static let keepOr = 0.5
     static let jointOr = 0.2
     /// novel: no parent covers as much or points as nearly the same way.
@@ -40,7 +40,7 @@ public enum LineageRule {
     static let unionVanished = 0.5
 
     /// Whether tokens in common say anything.
-    static func hasActivations(_ evidence: LineageEvidence) -> Bool {
+    public static func hasActivations(_ evidence: LineageEvidence) -> Bool {
         min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && (evidence.together ?? 0) >= togetherMinimum && (evidence.excessCoverage ?? 0) >= excessMinimum
     }
 
@@ -88,6 +88,8 @@ public enum LineageRule {
 
         public var edges: [Edge]
         public var kind: LineageNode.Kind?
+
+        public init(edges: [Edge], kind: LineageNode.Kind?) { (self.edges, self.kind) = (edges, kind) }
     }
 
     /// Judges a fine feature.
@@ -123,9 +125,14 @@ public enum LineageRule {
     }
 
     /// Whether a pair could take part in a merge-or, though it be no edge by itself.
-    static func couldMerge(_ evidence: LineageEvidence) -> Bool {
+    public static func couldMerge(_ evidence: LineageEvidence) -> Bool {
         guard min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum, (evidence.together ?? 0) >= togetherMinimum, let coverage = evidence.coverage, let keep = evidence.keep else { return false }
         return shareOr.contains(coverage) && keep >= keepOr
+    }
+
+    /// Whether a pair must be counted together with other parents: it could be part of either merge.
+    public static func mayMerge(_ evidence: LineageEvidence) -> Bool {
+        couldMerge(evidence) || hasActivations(evidence) && evidence.coverageLow! >= coverageLowLikely
     }
 
     /// The parents whose union the child is: the largest first, each that overlaps little with those before.
