@@ -167,9 +167,8 @@ private struct FamilyPage {
             let has = family.edges.contains { isFine ? $0.child == family.feature && $0.parent.dictionary == other : $0.parent == family.feature && $0.child.dictionary == other }
             guard !has, invocation[LineageTree.depth] > 0 else { continue }
             let weaker = isFine ? family.weakerParents : family.weakerChildren
-            let best = [node.bestCoverage.map { "the best covers \(NumberFormat.percent.text($0))" }, node.bestCosine.map { "the nearest is at a cosine of \(NumberFormat.fixed(2).text($0))" }].compactMap { $0 }
             notes.append("\(family.feature) has no \(isFine ? "parent" : "child") in \(other) that is \(invocation[LineageTree.tier].rawValue)" + (invocation[LineageTree.tier] < .asserted ? " or surer" : "")
-                + (best.isEmpty ? "" : " (\(best.joined(separator: "; ")))") + (weaker > 0 ? "; there \(weaker == 1 ? "is 1 that is" : "are \(weaker) that are") less sure: --tier candidate" : ""))
+                + node.bestWords + (weaker > 0 ? "; there \(weaker == 1 ? "is 1 that is" : "are \(weaker) that are") less sure: --tier candidate" : ""))
         }
         return notes
     }

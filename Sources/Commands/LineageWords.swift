@@ -38,14 +38,19 @@ extension LineageNode {
             let counts = firings.map { "it fires \($0 == 1 ? "once" : "\(NumberFormat.grouped.text(Double($0))) times")" + (tokens.map { " in \(counted($0, "token"))" } ?? "") }
             return "\(feature) is noise to \(other): \(counts ?? "it fires too rarely"), and \(LineageRule.firingsMinimum) firings are needed to tell what it is"
         case .novel:
-            let best = [bestCoverage.map { "none of \(other) fires on more than \(percent.text($0)) of what it fires on" }, bestCosine.map { "the nearest decoder vector is at a cosine of \(NumberFormat.fixed(2).text($0))" }].compactMap { $0 }
-            return "\(feature) is novel: no feature of \(other) explains it" + (best.isEmpty ? "" : " (\(best.joined(separator: "; ")))")
+            return "\(feature) is novel: no feature of \(other) explains it" + bestWords
         case .vanished:
             let union = unionCoverage.map { "; children together fire on \(percent.text($0)) of what it fires on" } ?? ""
             return "\(feature) has vanished: no feature of \(other) carries it on\(union)"
         case nil:
             return nil
         }
+    }
+
+    /// How near any feature of the smaller version comes, in brackets.
+    var bestWords: String {
+        let best = [bestCoverage.map { "the best covers \(NumberFormat.percent.text(max(0, $0))) of its firings above chance" }, bestCosine.map { "the nearest decoder vector is at a cosine of \(NumberFormat.fixed(2).text($0))" }].compactMap { $0 }
+        return best.isEmpty ? "" : " (\(best.joined(separator: "; ")))"
     }
 
     /// How well a parent's children stand for it, in a column; `nil` for a feature without children.

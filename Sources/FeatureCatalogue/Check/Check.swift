@@ -58,6 +58,7 @@ extension Catalogue {
             examination.examineCorpora()
             examination.examineDictionaries()
             examination.examineNeighbours()
+            examination.examineLineages()
             examination.examineLabels()
             examination.examineRuns()
         }
