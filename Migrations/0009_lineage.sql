@@ -32,6 +32,8 @@ CREATE TABLE lineage_edge (
     firings_together INTEGER, -- tokens on which both fire; NULL, with what follows from it, without evidence of activations
     coverage_low REAL, -- the lower end of Wilson's 95 % interval of firings_together / child_firings
     mass_coverage REAL, -- of the child's summed activation, the part on tokens where the parent fires
+    mass_coverage_low REAL, -- the lower end of its interval, at (Σ f)² / Σ f² firings
+    mass_keep REAL, -- of the parent's summed activation, the part on tokens where the child fires
     masked_cosine REAL, -- Towards Monosemanticity's
     activation_correlation REAL, -- Pearson's, over all tokens
     decoder_cosine REAL, -- NULL across models or hook points
@@ -48,7 +50,7 @@ CREATE TABLE lineage_feature (
     feature_id INTEGER NOT NULL, -- of feature
     -- novel: a fine feature that no coarse one explains. vanished: a coarse one that no fine one carries on. noise: fires too rarely to be judged.
     kind TEXT CHECK (kind IN ('novel', 'vanished', 'noise')),
-    best_coverage REAL, -- of a fine feature: the greatest (P(p | c) − P(p)) / (1 − P(p)) of all coarse ones
+    best_coverage REAL, -- of a fine feature: the greatest (mass_coverage − P(p)) / (1 − P(p)) of all coarse ones
     best_cosine REAL, -- and the greatest decoder cosine
     children INTEGER, -- of a coarse feature: its edges above candidate
     union_coverage REAL, -- of its firings, those on which a child fires
@@ -68,6 +70,8 @@ SELECT
     e.coverage_low,
     CAST(e.firings_together AS REAL) / nullif(e.parent_firings, 0) AS keep,
     e.mass_coverage,
+    e.mass_coverage_low,
+    e.mass_keep,
     e.masked_cosine,
     e.activation_correlation,
     e.decoder_cosine,

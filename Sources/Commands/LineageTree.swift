@@ -30,8 +30,8 @@ enum LineageTree: Command {
             Draws the feature's ancestors in smaller dictionaries and its descendants in larger ones, over all lineages that `monoseme lineage build` has \
             made. A feature with several parents is shown under each of them, marked ⇄, its own children once.
 
-            coverage: of the child's firings, those on which the parent fires. keep: of the parent's, those on which the child fires. conf.: the \
-            probability that the parent's meaning holds the child's. Tiers: asserted, likely, candidate (Towards Monosemanticity's own rule, which is \
+            coverage: of the child's summed activation, the part on tokens where the parent fires. keep: of the parent's, the part where the child \
+            fires. conf.: the probability that the parent's meaning holds the child's. Tiers: asserted, likely, candidate (Towards Monosemanticity's own rule, which is \
             often wrong). Labels of kin are shown as suggestions, after a ≈.
 
             With --holes: the tokens where the feature fires, or that carry the tag given with --rule, and none of its children in the next larger \
@@ -71,12 +71,12 @@ enum LineageTree: Command {
 
     /// One row an edge, with all its evidence.
     static func edgeTable(_ edges: [LineageEdge]) -> Table {
-        let names = ["parent", "child", "kind", "tier", "confidence", "coverage", "coverage_low", "keep", "mass_coverage", "masked_cosine", "activation_correlation", "decoder_cosine", "containment",
+        let names = ["parent", "child", "kind", "tier", "confidence", "coverage", "coverage_low", "keep", "mass_coverage", "mass_coverage_low", "mass_keep", "masked_cosine", "activation_correlation", "decoder_cosine", "containment",
                      "weight", "share", "parent_firings", "child_firings", "firings_together"]
         return Table(names.map { Column($0) }, rows: edges.map { edge in
             let e = edge.evidence
             return [.text(edge.parent.description), .text(edge.child.description), .text(edge.kind.rawValue), .text(edge.tier.rawValue), .real(edge.confidence), Cell(e.coverage), Cell(e.coverageLow), Cell(e.keep),
-                    Cell(e.massCoverage), Cell(e.maskedCosine), Cell(e.activationCorrelation), Cell(e.decoderCosine), Cell(e.containment), Cell(edge.weight), Cell(edge.share),
+                    Cell(e.massCoverage), Cell(edge.massCoverageLow), Cell(e.massKeep), Cell(e.maskedCosine), Cell(e.activationCorrelation), Cell(e.decoderCosine), Cell(e.containment), Cell(edge.weight), Cell(edge.share),
                     .integer(e.parentFirings), .integer(e.childFirings), Cell(e.together)]
         })
     }
@@ -130,7 +130,7 @@ private struct FamilyPage {
         }
         table.append([
             .text(lead + name.description + (name == family.feature ? " ◂" : "")), .text(edge.map { "\($0.kind.shortWords), \($0.tier.rawValue)" } ?? ""), edge.map { .real($0.confidence, .fixed(2)) } ?? .text(""),
-            edge.map { Cell($0.evidence.coverage, .percent) } ?? .text(""), edge.map { Cell($0.evidence.keep, .percent) } ?? .text(""),
+            edge.map { Cell($0.evidence.massCoverage, .percent) } ?? .text(""), edge.map { Cell($0.evidence.massKeep, .percent) } ?? .text(""),
             .text(member.topTokens.map { "‘\($0)’" }.joined(separator: " ")), .text(member.topic?.words ?? ""), .text(words.joined(separator: " · ")),
         ])
         guard isFirst else { return }
@@ -148,7 +148,7 @@ private struct FamilyPage {
     /// At most as many edges as asked for, the child that keeps most of the parent first; what leads to the feature itself is among them.
     private func chosen(_ edges: [LineageEdge]) -> [LineageEdge] {
         func precedes(_ a: LineageEdge, _ b: LineageEdge) -> Bool {
-            (a.evidence.keep ?? 0, a.tier, a.confidence, -a.child.index) > (b.evidence.keep ?? 0, b.tier, b.confidence, -b.child.index)
+            (a.evidence.massKeep ?? 0, a.tier, a.confidence, -a.child.index) > (b.evidence.massKeep ?? 0, b.tier, b.confidence, -b.child.index)
         }
         let sorted = edges.sorted(by: precedes)
         guard sorted.count > invocation[LineageTree.k] else { return sorted }

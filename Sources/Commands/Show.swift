@@ -223,7 +223,7 @@ struct ReportPage {
         for (title, edges) in [("parent", kin.parents), ("child", kin.children)] {
             for edge in edges.prefix(shown) {
                 table.append([.text(title), .text((title == "parent" ? edge.parent : edge.child).description), .text("\(edge.kind.shortWords), \(edge.tier.rawValue)"), .real(edge.confidence, .fixed(2)),
-                              Cell(edge.evidence.coverage, .percent), Cell(edge.evidence.keep, .percent)])
+                              Cell(edge.evidence.massCoverage, .percent), Cell(edge.evidence.massKeep, .percent)])
             }
         }
         if !table.rows.isEmpty { try table.write(to: invocation.output, format: .table, terminal: invocation.terminal) }

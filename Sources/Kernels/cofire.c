@@ -8,21 +8,21 @@ void kernel_cofire_scatter(const uint32_t *positions, const float *values, size_
     for (size_t i = 0; i < n; i++) firings[cursors[positions[i]]++] = (struct kernel_firing){parent, values[i]};
 }
 
-// All five sums of a pair are one product of eight numbers by eight, added to one cache line: the loop waits for nothing but memory.
+// All six sums of a pair are one product of eight numbers by eight, added to one cache line: the loop waits for nothing but memory.
 KERNEL void kernel_cofire_add(const uint32_t *positions, const float *values, size_t n, const uint32_t *offsets, const struct kernel_firing *firings, struct kernel_cofiring *sums) {
     for (size_t i = 0; i < n; i++) {
         double v = values[i];
-        eight child = {1, v, 1, v * v, v, 0, 0, 0};
+        eight child = {1, v, 1, v * v, v, 1, 0, 0};
         for (uint32_t at = offsets[positions[i]], end = offsets[positions[i] + 1]; at < end; at++) {
             double u = firings[at].value;
-            eight parent = {1, u, u * u, 1, 1, 0, 0, 0};
+            eight parent = {1, u, u * u, 1, 1, u, 0, 0};
             eight *sum = (eight *)&sums[firings[at].parent];
             *sum += parent * child;
         }
     }
 }
 
-KERNEL size_t kernel_cofire_select(struct kernel_cofiring *sums, size_t parents, const double *squares, const double *density, double child_firings, double child_squares,
+KERNEL size_t kernel_cofire_select(struct kernel_cofiring *sums, size_t parents, const double *squares, const double *density, double child_mass, double child_squares,
                                    struct kernel_cofire_floor floor, const uint32_t *wanted, size_t wanted_count, uint32_t *found, struct kernel_cofiring *selected, double *best) {
     size_t count = 0, next = 0;
     double greatest = 0;
@@ -33,7 +33,7 @@ KERNEL size_t kernel_cofire_select(struct kernel_cofiring *sums, size_t parents,
         if (sum.together == 0 && !is_wanted) continue;
         *(eight *)&sums[p] = (eight){0};
         if (sum.together >= floor.together) {
-            double coverage = sum.together / child_firings, excess = (coverage - density[p]) / (1 - density[p]);
+            double coverage = sum.child_sum / child_mass, excess = (coverage - density[p]) / (1 - density[p]);
             if (excess > greatest) greatest = excess;
             // S² / (‖f_p‖² · Σ f_c² on p's tokens), and the other way round: the larger has the smaller denominator.
             double on_parent = squares[p] * sum.child_squares, on_child = sum.parent_squares * child_squares;
@@ -47,7 +47,7 @@ KERNEL size_t kernel_cofire_select(struct kernel_cofiring *sums, size_t parents,
     return count;
 }
 
-void kernel_cofire_joint(const uint32_t *positions, size_t n, const uint32_t *offsets, const struct kernel_firing *firings, const uint32_t *slots, size_t count, uint32_t *joint) {
+void kernel_cofire_joint(const uint32_t *positions, const float *values, size_t n, const uint32_t *offsets, const struct kernel_firing *firings, const uint32_t *slots, size_t count, double *joint) {
     uint32_t here[64];
     for (size_t i = 0; i < n; i++) {
         size_t k = 0;
@@ -55,7 +55,7 @@ void kernel_cofire_joint(const uint32_t *positions, size_t n, const uint32_t *of
             uint32_t slot = slots[firings[at].parent];
             if (slot != UINT32_MAX) here[k++] = slot;
         }
-        for (size_t a = 0; a < k; a++) for (size_t b = 0; b < k; b++) joint[here[a] * count + here[b]]++;
+        for (size_t a = 0; a < k; a++) for (size_t b = 0; b < k; b++) joint[here[a] * count + here[b]] += values[i];
     }
 }
 

@@ -14,6 +14,8 @@ extension LineageEdge {
             writer.member("coverage_low", evidence.coverageLow)
             writer.member("keep", evidence.keep)
             writer.member("mass_coverage", evidence.massCoverage)
+            writer.member("mass_coverage_low", massCoverageLow)
+            writer.member("mass_keep", evidence.massKeep)
             writer.member("masked_cosine", evidence.maskedCosine)
             writer.member("activation_correlation", evidence.activationCorrelation)
             writer.member("decoder_cosine", evidence.decoderCosine)

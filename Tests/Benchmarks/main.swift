@@ -13,6 +13,7 @@ import Glibc
 // benchmarks activations MODEL CORPUS ROWS OUT.f32         shuffled activations of a model's neurons, raw float32
 // benchmarks train ROWS.f32 WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…]    steps of training; one line of JSON
 // benchmarks warm ROWS.f32 WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]    writes a START
+// benchmarks lineage CATALOGUE COARSE FINE THREADS         builds a lineage in the catalogue; one line of JSON
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
@@ -37,6 +38,7 @@ do {
         let numbers = arguments[3...7].map { Int($0) ?? 1 }
         let job = TrainingJob(features: numbers[1], batchSize: numbers[2], warmUpSteps: 0, steps: numbers[3], threads: numbers[4], recipe: arguments[9], settings: Array(arguments[10...]))
         print(try job.writeTrainingState(readRows(arguments[2], width: numbers[0]), to: arguments[8]))
+    case ("lineage", 6): print(try measureLineage(arguments[2], from: arguments[3], to: arguments[4], threads: max(1, Int(arguments[5]) ?? 1)))
     default:
         print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]")
         exit(2)

@@ -6,7 +6,7 @@ import Synchronization
 /// What the features of one slice have in common with every parent: the sparse product of two activation matrices, straight from posting lists.
 ///
 /// A feature's list is read once and each of its firings meets the parents' firings on that token, so that a product of (tokens × parents) and
-/// (tokens × features) at L0 a and b costs a · b steps a token, whatever the numbers of features. One step adds all five sums of a pair.
+/// (tokens × features) at L0 a and b costs a · b steps a token, whatever the numbers of features. One step adds all six sums of a pair.
 struct Cofirings {
     /// One feature against one parent.
     struct Pair {
@@ -61,22 +61,22 @@ struct Cofirings {
             }
         }
         let count = wanted.withUnsafeBufferPointer {
-            kernel_cofire_select(work.sums.baseAddress, coarse.parents.count, coarse.squares, coarse.densities, Double(max(1, child.firings)), child.squares, floor, $0.baseAddress, $0.count,
+            kernel_cofire_select(work.sums.baseAddress, coarse.parents.count, coarse.squares, coarse.densities, max(child.sum, .leastNormalMagnitude), child.squares, floor, $0.baseAddress, $0.count,
                                  work.found.baseAddress, work.selected.baseAddress, &child.bestCoverage)
         }
         child.pairs = (0..<count).map { Pair(parent: Int(work.found[$0]), sums: work.selected[$0]) }
         return child
     }
 
-    /// The feature's tokens on which two of some parents (at most 64) fire: (count × count).
-    func joint(_ feature: Int, _ parents: [Int], _ work: Workspace) throws -> [UInt32] {
-        var joint = [UInt32](repeating: 0, count: parents.count * parents.count)
+    /// The feature's mass on tokens on which two of some parents (at most 64) fire: (count × count).
+    func joint(_ feature: Int, _ parents: [Int], _ work: Workspace) throws -> [Double] {
+        var joint = [Double](repeating: 0, count: parents.count * parents.count)
         for (slot, parent) in parents.enumerated() { work.slots[parent] = UInt32(slot) }
         defer { for parent in parents { work.slots[parent] = .max } }
         for (segment, range) in lists[feature - features.lowerBound] {
             try read(feature, segment, range, work)
-            work.list.withFirings { positions, _ in
-                kernel_cofire_joint(positions.baseAddress, positions.count, offsets(of: segment), coarse.rows.baseAddress, work.slots.baseAddress, parents.count, &joint)
+            work.list.withFirings { positions, values in
+                kernel_cofire_joint(positions.baseAddress, values.baseAddress, positions.count, offsets(of: segment), coarse.rows.baseAddress, work.slots.baseAddress, parents.count, &joint)
             }
         }
         return joint

@@ -100,13 +100,13 @@ final class Judge: @unchecked Sendable {
             places.append(pair.parent)
             candidates.append(LineageRule.Parent(feature: parents[pair.parent], evidence: evidence))
         }
-        let verdict = try judge(feature, firings, candidates, places, child.bestCoverage, cosines == nil ? nil : Double(bestCosine), cofirings, work)
+        let verdict = try judge(feature, child.sum, candidates, places, child.bestCoverage, cosines == nil ? nil : Double(bestCosine), cofirings, work)
         return JudgedFeature(feature: feature, verdict: verdict, bestCoverage: child.bestCoverage, bestCosine: cosines == nil ? nil : Double(bestCosine))
     }
 
     /// - Parameter places: of the candidates among the parents.
     private func judge(
-        _ feature: Int, _ firings: Int, _ candidates: [LineageRule.Parent], _ places: [Int], _ bestCoverage: Double, _ bestCosine: Double?, _ cofirings: Cofirings, _ work: Cofirings.Workspace
+        _ feature: Int, _ childMass: Double, _ candidates: [LineageRule.Parent], _ places: [Int], _ bestCoverage: Double, _ bestCosine: Double?, _ cofirings: Cofirings, _ work: Cofirings.Workspace
     ) throws -> LineageRule.Verdict {
         // Only parents that a merge may be made of are counted two by two: the 64 that fire most with the child.
         let merging = candidates.indices.filter { LineageRule.mayMerge(candidates[$0].evidence) }
@@ -115,9 +115,9 @@ final class Judge: @unchecked Sendable {
         var slots = [Int](repeating: -1, count: candidates.count)
         for (slot, candidate) in merging.enumerated() { slots[candidate] = slot }
         return LineageRule.judge(
-            childFirings: firings, parents: candidates, bestCoverage: bestCoverage, bestCosine: bestCosine,
+            childFirings: fineFirings[feature], parents: candidates, bestCoverage: bestCoverage, bestCosine: bestCosine,
             isNested: { nested.contains(Judge.key(places[$0], places[$1])) },
-            joint: { a, b in slots[a] < 0 || slots[b] < 0 || joint.isEmpty ? 0 : Int(joint[slots[a] * merging.count + slots[b]]) })
+            joint: { a, b in slots[a] < 0 || slots[b] < 0 || joint.isEmpty ? 0 : joint[slots[a] * merging.count + slots[b]] / childMass })
     }
 
     private func decoderEvidence(_ parent: Int, _ feature: Int, _ cosine: Double) -> LineageEvidence {
@@ -135,6 +135,7 @@ final class Judge: @unchecked Sendable {
         let spread = ((coarse.squares[p] / n - parentMean * parentMean) * (child.squares / n - childMean * childMean)).squareRoot()
         return LineageEvidence(
             parentFirings: coarse.firings[p], childFirings: child.firings, tokens: coarse.tokens, together: Int(sums.together), massCoverage: child.sum > 0 ? sums.child_sum / child.sum : 0,
+            massKeep: coarse.sums[p] > 0 ? sums.parent_sum / coarse.sums[p] : 0, effectiveFirings: child.squares > 0 ? child.sum * child.sum / child.squares : 0,
             maskedCosine: denominator > 0 ? sums.product / denominator : 0, activationCorrelation: spread > 0 ? (sums.product / n - parentMean * childMean) / spread : 0,
             decoderCosine: cosine, containment: containment)
     }

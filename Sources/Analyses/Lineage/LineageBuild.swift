@@ -31,7 +31,7 @@ extension Catalogue {
     ///   - report: called now and then; what it throws ends the call, and the next one goes on.
     /// - Throws: for versions in the wrong order, unfinished runs, nothing to judge by, or a damaged catalogue.
     public func buildLineage(
-        from coarse: FeatureDictionary, to fine: FeatureDictionary, threads: Int, engine: String, now: () -> String, warn: (String) -> Void = { _ in },
+        from coarse: FeatureDictionary, to fine: FeatureDictionary, threads: Int, engine: String, now: () -> String, warn: (String) -> Void,
         report: (LineageProgress) throws -> Void = { _ in }
     ) throws -> LineageSummary {
         let evidence = try LineageSources(from: coarse, to: fine, in: self)

@@ -6,6 +6,8 @@ import SQLite
 private let sampleSize = 64
 /// What a product in single precision may be off, and a sum of many.
 private let cosineTolerance = 1e-4, shareTolerance = 1e-6
+/// What follows from moments of activations, which were summed before they were rounded into posting lists.
+private let momentTolerance = 0.01
 
 extension Examination {
     func examineLineages() {
@@ -60,14 +62,23 @@ extension Examination {
         return firings
     }
 
+    /// (Σ f)² / Σ f²
+    private func effectiveFirings(of dictionary: FeatureDictionary) throws -> [Double] {
+        var effective = [Double](repeating: 0, count: dictionary.features)
+        try connection.query("SELECT feature_id & 4294967295, sum, sum_of_squares FROM statistic WHERE feature_id >= ? AND feature_id < ?", [.init(dictionary.featureID(0)), .init(dictionary.featureID(dictionary.features))]) { row in
+            if effective.indices.contains(row.integer(0)), row.real(2) > 0 { effective[row.integer(0)] = row.real(1) * row.real(1) / row.real(2) }
+        }
+        return effective
+    }
+
     private func examineEdges(of lineage: Lineage, _ place: String) throws {
         let parents = try firings(of: lineage.coarse), children = try firings(of: lineage.fine)
-        let tokens = try catalogue.runIfAny(of: lineage.fine)?.tokens
+        let tokens = try catalogue.runIfAny(of: lineage.fine)?.tokens, effective = try effectiveFirings(of: lineage.fine)
         let count = try connection.integer("SELECT count(*) FROM lineage_edge WHERE build_id = ?", .init(lineage.id)) ?? 0, step = max(1, count / sampleSize)
         var sampled: [(parent: Int, child: Int, together: Int?, cosine: Double?)] = [], number = 0
         try connection.query("""
-            SELECT child_id, parent_id, kind, tier, confidence, parent_firings, child_firings, firings_together, coverage_low, mass_coverage, masked_cosine, activation_correlation, decoder_cosine, containment,
-                weight, share
+            SELECT child_id, parent_id, kind, tier, confidence, parent_firings, child_firings, firings_together, coverage_low, mass_coverage, mass_keep, masked_cosine, activation_correlation,
+                decoder_cosine, containment, weight, share, mass_coverage_low
             FROM lineage_edge WHERE build_id = ? ORDER BY child_id, parent_id
             """, [.init(lineage.id)]) { row in
             counted("edges of lineages", 1)
@@ -83,25 +94,31 @@ extension Examination {
             expect(row.integer(5), parents[parent], "firings of an edge's parent", at: here)
             expect(row.integer(6), children[child], "firings of an edge's child", at: here)
             let together = row.optionalInteger(7)
-            let evidence = LineageEvidence(parentFirings: row.integer(5), childFirings: row.integer(6), tokens: together == nil ? nil : tokens, together: together, massCoverage: row.optionalReal(9),
-                                           maskedCosine: row.optionalReal(10), activationCorrelation: row.optionalReal(11), decoderCosine: row.optionalReal(12), containment: row.optionalReal(13))
+            var evidence = LineageEvidence(parentFirings: row.integer(5), childFirings: row.integer(6), tokens: together == nil ? nil : tokens, together: together, massCoverage: row.optionalReal(9),
+                                           massKeep: row.optionalReal(10), effectiveFirings: effective[child], maskedCosine: row.optionalReal(11), activationCorrelation: row.optionalReal(12),
+                                           decoderCosine: row.optionalReal(13), containment: row.optionalReal(14))
             if let together, !(0...max(0, min(parents[parent], children[child]))).contains(together) {
                 damage("firings together of an edge", at: here, found: "\(together)", expected: "0 to \(min(parents[parent], children[child]))")
             }
             if (together == nil) != (lineage.corpus == nil) { damage("evidence of an edge", at: here, found: together == nil ? "no firings together" : "firings together", expected: lineage.corpus == nil ? "none" : "some") }
             if (evidence.decoderCosine == nil) == lineage.hasDecoderEvidence { damage("evidence of an edge", at: here, found: evidence.decoderCosine == nil ? "no decoder cosine" : "a decoder cosine", expected: lineage.hasDecoderEvidence ? "one" : "none") }
             if let low = evidence.coverageLow { expect(row.real(8), near: low, within: shareTolerance, "lower coverage of an edge", at: here) }
-            for (what, value, range) in [("confidence", row.real(4), 0.0...1), ("mass coverage", row.optionalReal(9), 0...1), ("masked cosine", row.optionalReal(10), 0...1), ("correlation", row.optionalReal(11), -1...1),
-                                         ("decoder cosine", row.optionalReal(12), -1...1), ("weight", row.optionalReal(14), 0...Double.greatestFiniteMagnitude), ("share", row.optionalReal(15), 0...1)] as [(String, Double?, ClosedRange<Double>)] {
+            for (what, value, range) in [("confidence", row.real(4), 0.0...1), ("mass coverage", row.optionalReal(9), 0...1), ("mass keep", row.optionalReal(10), 0...1), ("masked cosine", row.optionalReal(11), 0...1),
+                                         ("correlation", row.optionalReal(12), -1...1), ("decoder cosine", row.optionalReal(13), -1...1), ("weight", row.optionalReal(15), 0...Double.greatestFiniteMagnitude),
+                                         ("share", row.optionalReal(16), 0...1)] as [(String, Double?, ClosedRange<Double>)] {
                 guard let value else { continue }
                 if !(value >= range.lowerBound - cosineTolerance && value <= range.upperBound + cosineTolerance) { damage("\(what) of an edge", at: here, found: "\(value)", expected: range.upperBound > 1 ? "0 or more" : "\(range.lowerBound) to \(range.upperBound)") }
             }
-            // What this version of the rules says of the same evidence; other versions' lineages are built anew.
+            if let low = evidence.massCoverageLow { expect(row.real(17), near: low, within: momentTolerance, "lower mass coverage of an edge", at: here) }
+            // What this version of the rules says of the same evidence; lineages by other rules are built anew.
             if lineage.rules == LineageRule.version {
-                let rule = LineageRule.tier(evidence) ?? .candidate
-                if rule != tier { damage("tier of an edge", at: here, found: tier.rawValue, expected: rule.rawValue) }
-                if LineageRule.tier(evidence) == nil, kind != .mergeOr { damage("kind of an edge", at: here, found: kind.rawValue, expected: "no edge by this evidence") }
-                expect(row.real(4), near: LineageRule.confidence(evidence), within: cosineTolerance, "confidence of an edge", at: here)
+                expect(row.real(4), near: LineageRule.confidence(evidence), within: momentTolerance, "confidence of an edge", at: here)
+                let tiers = [1 - momentTolerance, 1 + momentTolerance].map { factor in
+                    evidence.effectiveFirings = effective[child] * factor
+                    return LineageRule.tier(evidence)
+                }
+                if tiers[0] == tiers[1], tiers[0] ?? .candidate != tier { damage("tier of an edge", at: here, found: tier.rawValue, expected: (tiers[0] ?? .candidate).rawValue) }
+                if tiers == [nil, nil], kind != .mergeOr { damage("kind of an edge", at: here, found: kind.rawValue, expected: "no edge by this evidence") }
             }
             if number % step == 0, sampled.count < sampleSize { sampled.append((parent, child, together, evidence.decoderCosine)) }
             number += 1

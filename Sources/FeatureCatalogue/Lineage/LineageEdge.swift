@@ -35,6 +35,8 @@ public struct LineageEdge: Sendable, Equatable {
     /// The probability that the parent's meaning holds the child's.
     public let confidence: Double
     public let evidence: LineageEvidence
+    /// The lower end of the interval of the coverage by mass.
+    public let massCoverageLow: Double?
     /// In the non-negative least squares of the family, and what the fit loses without this child; `nil` for candidates.
     public let weight, share: Double?
 }
@@ -102,8 +104,8 @@ extension Catalogue {
 
 /// Rows that `LineageEdge.init(_:)` reads.
 let edgeQuery = """
-    SELECT parent, child, kind, tier, confidence, parent_firings, child_firings, r.tokens, firings_together, mass_coverage, masked_cosine, activation_correlation,
-        decoder_cosine, containment, weight, share, parent_id, child_id
+    SELECT parent, child, kind, tier, confidence, parent_firings, child_firings, r.tokens, firings_together, mass_coverage, mass_keep, masked_cosine,
+        activation_correlation, decoder_cosine, containment, weight, share, mass_coverage_low, parent_id, child_id
     FROM lineage LEFT JOIN run AS r ON r.dictionary_id = child_id >> 32
     """
 
@@ -116,8 +118,8 @@ extension LineageEdge {
             parent: try FeatureName(parsing: row.text(0)), child: try FeatureName(parsing: row.text(1)), kind: kind, tier: tier, confidence: row.real(4),
             evidence: LineageEvidence(
                 parentFirings: row.integer(5), childFirings: row.integer(6), tokens: together == nil ? nil : row.optionalInteger(7), together: together,
-                massCoverage: row.optionalReal(9), maskedCosine: row.optionalReal(10), activationCorrelation: row.optionalReal(11), decoderCosine: row.optionalReal(12),
-                containment: row.optionalReal(13)),
-            weight: row.optionalReal(14), share: row.optionalReal(15))
+                massCoverage: row.optionalReal(9), massKeep: row.optionalReal(10), maskedCosine: row.optionalReal(11), activationCorrelation: row.optionalReal(12),
+                decoderCosine: row.optionalReal(13), containment: row.optionalReal(14)),
+            massCoverageLow: row.optionalReal(17), weight: row.optionalReal(15), share: row.optionalReal(16))
     }
 }

@@ -63,7 +63,7 @@ extension Catalogue {
                 for id in frontier {
                     statement.bind(id, at: 0)
                     while try statement.step() {
-                        let key = EdgeKey(parent: statement.integer(16), child: statement.integer(17))
+                        let key = EdgeKey(parent: statement.integer(18), child: statement.integer(19))
                         guard let edge = try LineageEdge(statement), exists(key.parent, dictionaries), exists(key.child, dictionaries) else { continue }
                         guard edge.tier >= tier else { if level == 0 { weaker[isUp ? 0 : 1] += 1 }; continue }
                         edges[key] = edge

@@ -54,9 +54,10 @@ extension Catalogue {
         try connection.transaction {
             try advance(lineage, "features_done", from: first, to: end)
             var edges = try RowWriter(into: """
-                lineage_edge (build_id, child_id, parent_id, kind, tier, confidence, parent_firings, child_firings, firings_together, coverage_low, mass_coverage, masked_cosine,
+                lineage_edge (build_id, child_id, parent_id, kind, tier, confidence, parent_firings, child_firings, firings_together, coverage_low, mass_coverage, mass_coverage_low,
+                    mass_keep, masked_cosine,
                     activation_correlation, decoder_cosine, containment)
-                """, columns: 15, on: connection)
+                """, columns: 17, on: connection)
             var nodes = try RowWriter(into: "lineage_feature (build_id, feature_id, kind, best_coverage, best_cosine)", columns: 5, on: connection)
             for feature in judged {
                 let child = lineage.fine.featureID(feature.feature)
@@ -64,7 +65,8 @@ extension Catalogue {
                     let evidence = edge.parent.evidence
                     try edges.add(.init(lineage.id), .init(child), .init(lineage.coarse.featureID(edge.parent.feature)), .text(edge.kind.rawValue), .text(edge.tier.rawValue),
                                   .real(LineageRule.confidence(evidence)), .init(evidence.parentFirings), .init(evidence.childFirings), .init(evidence.together),
-                                  .init(evidence.coverageLow), .init(evidence.massCoverage), .init(evidence.maskedCosine), .init(evidence.activationCorrelation),
+                                  .init(evidence.coverageLow), .init(evidence.massCoverage), .init(evidence.massCoverageLow),
+                                  .init(evidence.massKeep), .init(evidence.maskedCosine), .init(evidence.activationCorrelation),
                                   .init(evidence.decoderCosine), .init(evidence.containment))
                 }
                 try nodes.add(.init(lineage.id), .init(child), .init(feature.verdict.kind?.rawValue), .init(feature.bestCoverage), .init(feature.bestCosine))
