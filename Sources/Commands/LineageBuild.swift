@@ -26,26 +26,29 @@ enum LineageBuild: Command {
         let names = invocation[dictionaries]
         guard names.count > 1 else { throw UsageError("a lineage is between two versions, and only \(names[0]) was named", hint: "name a larger version behind it") }
         for (place, name) in names.enumerated() where names[..<place].contains(name) { throw UsageError("\(name) was named twice", hint: "a lineage is between different versions") }
+        try invocation.print(try build(names, threads: invocation[threads] ?? Ingest.processors, invocation))
+    }
+
+    /// Builds what is missing; a row for each pair.
+    @discardableResult
+    static func build(_ names: [DictionaryName], threads: Int, _ invocation: Invocation) throws -> Table {
         let catalogue = try Catalogue(path: invocation[Shared.catalogue], for: .writing)
         let versions = try names.map { try catalogue.dictionary(named: $0) }
         try demandOrder(of: versions)
         for version in versions where !(try catalogue.run(of: version.name)).isComplete {
             throw MonosemeError("the ingest of \(version.name) is unfinished", hint: "run the same monoseme ingest again: it goes on where it stopped")
         }
-        var table = Table([
-            Column("from"), Column("to"), Column("asserted"), Column("likely"), Column("candidate"), Column("families"), Column("novel"), Column("vanished"), Column("noise"), Column("seconds"), Column("", key: "was_complete"),
-        ])
+        var table = Table(["from", "to", "asserted", "likely", "candidate", "families", "novel", "vanished", "noise"].map { Column($0) } + [Column("seconds"), Column("there already", key: "was_complete")])
         for (coarse, fine) in zip(versions, versions.dropFirst()) {
-            let (summary, seconds) = try build(coarse, fine, catalogue, invocation)
+            let (summary, seconds) = try build(coarse, fine, threads, catalogue, invocation)
             let overview = try catalogue.overview(of: summary.lineage, families: 0)
             func edges(_ tier: LineageTier) -> Cell { .integer(overview.edges.values.reduce(0) { $0 + ($1[tier] ?? 0) }) }
             table.append([
                 .text(coarse.name.description), .text(fine.name.description), edges(.asserted), edges(.likely), edges(.candidate), .integer(overview.familyCount), .integer(overview.fine[.novel] ?? 0),
-                .integer(overview.coarse[.vanished] ?? 0), .integer((overview.coarse[.noise] ?? 0) + (overview.fine[.noise] ?? 0)), .real(seconds, .fixed(2)),
-                invocation[Shared.format] == .table ? .text(summary.wasComplete ? "there already" : summary.featuresResumed > 0 ? "resumed" : "") : .boolean(summary.wasComplete),
+                .integer(overview.coarse[.vanished] ?? 0), .integer((overview.coarse[.noise] ?? 0) + (overview.fine[.noise] ?? 0)), .real(seconds, .fixed(2)), .boolean(summary.wasComplete),
             ])
         }
-        try invocation.print(table)
+        return table
     }
 
     /// From coarse to fine, so that no feature can be its own ancestor.
@@ -60,10 +63,10 @@ enum LineageBuild: Command {
         }
     }
 
-    private static func build(_ coarse: FeatureDictionary, _ fine: FeatureDictionary, _ catalogue: Catalogue, _ invocation: Invocation) throws -> (summary: LineageSummary, seconds: Double) {
+    private static func build(_ coarse: FeatureDictionary, _ fine: FeatureDictionary, _ threads: Int, _ catalogue: Catalogue, _ invocation: Invocation) throws -> (summary: LineageSummary, seconds: Double) {
         let title = "\(coarse.name) to \(fine.name)", total = coarse.features + fine.features
         let progress = invocation.progress(title, total: total, unit: "features"), started = ContinuousClock.now
-        let summary = try catalogue.buildLineage(from: coarse, to: fine, threads: invocation[threads] ?? Ingest.processors, engine: engineVersion, now: now, warn: {
+        let summary = try catalogue.buildLineage(from: coarse, to: fine, threads: threads, engine: engineVersion, now: now, warn: {
             progress.finish()
             invocation.note($0)
         }) {

@@ -115,10 +115,10 @@ private struct FamilyPage {
     private mutating func draw(_ name: FeatureName, _ edge: LineageEdge?, _ lead: String, _ margin: String) {
         guard let member = members[name] else { return }
         let isFirst = drawn.insert(name).inserted, below = children[name] ?? []
-        let others = (parents[name] ?? []).map(\.parent).filter { $0 != edge?.parent }
+        let others = member.parents.filter { $0 != edge?.parent }
         var words: [String] = []
         if let label = member.label { words.append(label) } else if let suggestion = member.suggestions.first { words.append("≈ " + suggestion.words) }
-        if edge != nil, !others.isEmpty { words.append("⇄ also under \(others.map(\.description).joined(separator: ", "))") }
+        if edge != nil, !others.isEmpty { words.append("⇄ also under \(others.prefix(3).map(\.description).joined(separator: ", "))" + (others.count > 3 ? " and \(others.count - 3) more" : "")) }
         if isFirst {
             for (lineage, node) in member.facts {
                 let isCoarse = lineage.coarse.name == name.dictionary

@@ -96,6 +96,8 @@ extension LineageMember {
             } else {
                 writer.null()
             }
+            writer.key("parents")
+            writer.array { writer in for parent in parents { writer.value(parent.description) } }
             writer.key("facts")
             writer.array { writer in for (lineage, node) in facts { node.write(in: lineage, to: &writer) } }
         }

@@ -26,18 +26,18 @@ extension Catalogue {
         guard try connection.integer("SELECT 1 FROM label LIMIT 1") != nil, try connection.integer("SELECT 1 FROM lineage_build LIMIT 1") != nil else { return features.map { _ in [] } }
         var statement = try Statement("""
             WITH RECURSIVE way (feature_id, is_down, kind, tier, confidence, steps) AS (
-                SELECT ?, 1, 'same', 'asserted', 1.0, 0
+                SELECT ?, NULL, 'same', 'asserted', 1.0, 0
                 UNION ALL
                 SELECT e.parent_id, 1, iif(w.kind = 'same', e.kind, w.kind), iif(e.tier = 'asserted', w.tier, e.tier), w.confidence * min(1.0, max(0.0, e.confidence)), w.steps + 1
                 FROM way AS w
                 CROSS JOIN lineage_build AS b
                 CROSS JOIN lineage_edge AS e ON e.build_id = b.id AND e.child_id = w.feature_id
-                WHERE w.steps < 8 AND w.is_down = 1 AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = w.feature_id)
+                WHERE w.steps < 8 AND w.is_down IS NOT 0 AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = w.feature_id)
                 UNION ALL
                 SELECT e.child_id, 0, w.kind, iif(e.tier = 'asserted', w.tier, e.tier), w.confidence * min(1.0, max(0.0, e.confidence)), w.steps + 1
                 FROM way AS w
                 CROSS JOIN lineage_edge AS e ON e.parent_id = w.feature_id
-                WHERE w.steps < 8 AND e.kind = 'same' AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = w.feature_id)
+                WHERE w.steps < 8 AND w.is_down IS NOT 1 AND e.kind = 'same' AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = w.feature_id)
                 ORDER BY 5 DESC
                 LIMIT 100000
             )

@@ -26,6 +26,8 @@ public struct LineageMember: Sendable {
     /// Those with most of its activation, at most three.
     public let topTokens: [String]
     public let topic: MainTopic?
+    /// All its parents, those that are not of the family too, the surest first.
+    public let parents: [FeatureName]
     /// What is said of it by itself in each lineage it is in.
     public let facts: [(lineage: Lineage, node: LineageNode)]
 }
@@ -80,7 +82,7 @@ extension Catalogue {
         // By size of the dictionary; a damaged file may have a feature among both.
         func precedes(_ a: Int, _ b: Int) -> Bool { (dictionaries[a >> 32]!.features, a) < (dictionaries[b >> 32]!.features, b) }
         let ids = up.union(down).sorted(by: precedes)
-        let members = try members(ids.map { ($0, $0 == start ? .itself : up.contains($0) ? .ancestor : .descendant) }, dictionaries, known)
+        let members = try members(tier, ids.map { ($0, $0 == start ? .itself : up.contains($0) ? .ancestor : .descendant) }, dictionaries, known)
         return LineageFamily(feature: name, members: members, edges: edges.sorted { $0.key.parent == $1.key.parent ? precedes($0.key.child, $1.key.child) : precedes($0.key.parent, $1.key.parent) }.map(\.value),
                              weakerParents: weaker[0], weakerChildren: weaker[1])
     }
@@ -96,7 +98,7 @@ extension Catalogue {
         return MonosemeError("no lineage of \(dictionary.name) has been built", hint: hint)
     }
 
-    private func members(_ ids: [(id: Int, relation: LineageMember.Relation)], _ dictionaries: [Int: FeatureDictionary], _ lineages: [Lineage]) throws -> [LineageMember] {
+    private func members(_ tier: LineageTier, _ ids: [(id: Int, relation: LineageMember.Relation)], _ dictionaries: [Int: FeatureDictionary], _ lineages: [Lineage]) throws -> [LineageMember] {
         var overview = try Statement("SELECT label, firings, tokens, run_id FROM feature_overview WHERE feature_id = ?", on: connection)
         var token = try Statement("""
             SELECT t.text FROM feature_token AS f JOIN run AS r ON r.id = f.run_id JOIN corpus AS c ON c.id = r.corpus_id JOIN token AS t ON t.tokenizer_id = c.tokenizer_id AND t.token = f.token
@@ -107,7 +109,9 @@ extension Catalogue {
                 AND share >= \(MainTopic.shareMinimum) AND lift >= \(MainTopic.liftMinimum) ORDER BY share DESC, lift DESC, topic LIMIT 1
             """, on: connection)
         var fact = try Statement("SELECT kind, best_coverage, best_cosine, children, union_coverage, explained FROM lineage_feature WHERE build_id = ? AND feature_id = ?", on: connection)
-        let names = ids.map { FeatureName(dictionary: dictionaries[$0.id >> 32]!.name, index: $0.id & 0xffff_ffff) }
+        var parent = try Statement("SELECT parent_id, tier FROM lineage_edge WHERE build_id = ? AND child_id = ? ORDER BY confidence DESC, parent_id", on: connection)
+        func name(_ id: Int) -> FeatureName { FeatureName(dictionary: dictionaries[id >> 32]!.name, index: id & 0xffff_ffff) }
+        let names = ids.map { name($0.id) }
         let suggestions = try labelSuggestions(for: names)
         return try ids.indices.map { place in
             let (id, relation) = ids[place]
@@ -124,7 +128,7 @@ extension Catalogue {
                 if try topic.step() { main = MainTopic(name: topic.text(0), share: topic.real(1), lift: topic.real(2)) }
                 topic.reset()
             }
-            var facts: [(Lineage, LineageNode)] = []
+            var facts: [(Lineage, LineageNode)] = [], parents: [FeatureName] = []
             for lineage in lineages where lineage.coarse.id == id >> 32 || lineage.fine.id == id >> 32 {
                 fact.bind([.init(lineage.id), .init(id)])
                 if try fact.step() {
@@ -132,9 +136,13 @@ extension Catalogue {
                                                        children: fact.optionalInteger(3), unionCoverage: fact.optionalReal(4), explained: fact.optionalReal(5))))
                 }
                 fact.reset()
+                guard lineage.fine.id == id >> 32 else { continue }
+                parent.bind([.init(lineage.id), .init(id)])
+                while try parent.step() { if exists(parent.integer(0), dictionaries), let known = LineageTier(rawValue: parent.text(1)), known >= tier { parents.append(name(parent.integer(0))) } }
+                parent.reset()
             }
             return LineageMember(feature: names[place], relation: relation, label: label, suggestions: label == nil ? suggestions[place] : [], firings: counts?.firings, tokens: counts?.tokens,
-                                 topTokens: tokens, topic: main, facts: facts)
+                                 topTokens: tokens, topic: main, parents: parents, facts: facts)
         }
     }
 }
