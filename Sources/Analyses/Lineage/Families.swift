@@ -32,38 +32,28 @@ final class Family: @unchecked Sendable {
         guard count > 0 else { return }
         defer { work.forgetParent() }
         // The children's firings on the parent's tokens, first child by child, then token by token.
-        work.shared.removeAll(keepingCapacity: true)
         var starts = [Int32](repeating: 0, count: count + 1)
         for (child, feature) in children.enumerated() {
             guard let list = fine.list(of: feature) else { continue }
             guard work.child.read(list, of: fine.slice) else { throw DamagedPosting(feature: feature, segment: fine.slice.segment) }
-            work.child.withFirings { positions, values in
-                for at in positions.indices where work.places[Int(positions[at])] >= 0 {
-                    let place = work.places[Int(positions[at])]
-                    starts[Int(place) + 1] += 1
-                    work.shared.append((place, Int32(child), values[at]))
-                }
-            }
+            work.share(Int32(child), &starts)
         }
         firings += count
         united += starts.count { $0 > 0 }
         for value in values { squares += Double(value) * Double(value) }
         for place in 0..<count { starts[place + 1] += starts[place] }
-        var cursors = starts
-        if work.ordered.count < work.shared.count { work.ordered = .init(repeating: (0, 0), count: 2 * work.shared.count) }
-        for (place, child, value) in work.shared {
-            work.ordered[Int(cursors[Int(place)])] = (child, value)
-            cursors[Int(place)] += 1
-        }
+        work.sort(by: starts)
         let n = children.count
         gram.withUnsafeMutableBufferPointer { gram in
-            work.ordered.withUnsafeBufferPointer { ordered in
-                for place in 0..<count {
-                    let range = Int(starts[place])..<Int(starts[place + 1])
-                    for a in range {
-                        let row = Int(ordered[a].child) * n, value = Double(ordered[a].value)
-                        products[Int(ordered[a].child)] += value * Double(values[place])
-                        for b in range { gram[row + Int(ordered[b].child)] += value * Double(ordered[b].value) }
+            products.withUnsafeMutableBufferPointer { products in
+                work.ordered.withUnsafeBufferPointer { ordered in
+                    for place in 0..<count {
+                        let range = Int(starts[place])..<Int(starts[place + 1])
+                        for a in range {
+                            let row = Int(ordered[a].child) * n, value = Double(ordered[a].value)
+                            products[Int(ordered[a].child)] += value * Double(values[place])
+                            for b in range { gram[row + Int(ordered[b].child)] += value * Double(ordered[b].value) }
+                        }
                     }
                 }
             }
@@ -77,8 +67,9 @@ final class Family: @unchecked Sendable {
         fileprivate private(set) var positions: [UInt32] = [], values: [Float] = []
         fileprivate var child = DecodedList()
         private var list = DecodedList()
-        fileprivate var shared: [(place: Int32, child: Int32, value: Float)] = []
-        fileprivate var ordered: [(child: Int32, value: Float)] = []
+        /// The children's firings on the parent's tokens, child by child, and in order of token.
+        private var shared: [(place: Int32, child: Int32, value: Float)] = []
+        fileprivate private(set) var ordered: [(child: Int32, value: Float)] = []
 
         fileprivate func takeParent(_ feature: Int, _ coarse: [IndexedSlice], _ segment: Segment) throws {
             if places.count < segment.tokens { places = .init(repeating: -1, count: segment.tokens) }
@@ -96,6 +87,38 @@ final class Family: @unchecked Sendable {
                 }
             }
             for (place, position) in positions.enumerated() { places[Int(position)] = Int32(place) }
+        }
+
+        /// Takes in those of the child's firings that lie on the parent's tokens, and counts them one place behind each.
+        fileprivate func share(_ child: Int32, _ starts: inout [Int32]) {
+            var found = shared
+            shared = []
+            places.withUnsafeBufferPointer { places in
+                starts.withUnsafeMutableBufferPointer { starts in
+                    self.child.withFirings { positions, values in
+                        for at in positions.indices {
+                            let place = places[Int(positions[at])]
+                            guard place >= 0 else { continue }
+                            starts[Int(place) + 1] += 1
+                            found.append((place, child, values[at]))
+                        }
+                    }
+                }
+            }
+            shared = found
+        }
+
+        /// Puts what was taken in into order of token, children ascending on each; nothing is left taken in.
+        fileprivate func sort(by starts: [Int32]) {
+            if ordered.count < shared.count { ordered = .init(repeating: (0, 0), count: 2 * shared.count) }
+            var cursors = starts
+            ordered.withUnsafeMutableBufferPointer { ordered in
+                for (place, child, value) in shared {
+                    ordered[Int(cursors[Int(place)])] = (child, value)
+                    cursors[Int(place)] += 1
+                }
+            }
+            shared.removeAll(keepingCapacity: true)
         }
 
         fileprivate func forgetParent() { for position in positions { places[Int(position)] = -1 } }
