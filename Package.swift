@@ -29,6 +29,7 @@ let package = Package(
         .target(name: "Kernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "Assets"),
         .target(name: "SQLiteHost", dependencies: ["CSQLite"]),
+        .target(name: "Worker"),
         .target(name: "OpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
 
         // The ground: no Foundation, no BLAS; small, and started at once.
@@ -49,7 +50,7 @@ let package = Package(
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra"], swiftSettings: spans + optimised),
         .target(name: "Training", dependencies: ["DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "Analyses", dependencies: ["FeatureCatalogue", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Analyses", dependencies: ["FeatureCatalogue", "Worker", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
@@ -63,6 +64,7 @@ let package = Package(
         .target(name: "DictionarySupport", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Kernels"], path: "Tests/DictionarySupport", swiftSettings: optimised),
         .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "DictionaryLearning", "SparseCoding", "FeatureCatalogue", "Ingestion", "Tokenization", "Transformer", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "TagTests", dependencies: ["Analyses", "Ingestion", "Tokenization", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], exclude: ["unicode_blocks.py"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),

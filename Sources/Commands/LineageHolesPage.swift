@@ -17,7 +17,11 @@ enum LineageHolesPage {
         }
         let name = invocation[LineageTree.feature], catalogue = try invocation.openCatalogue()
         try catalogue.connection.snapshot {
-            let holes = try catalogue.holes(of: name, rule: nil, examples: examples)
+            let rule = try invocation[LineageTree.rule].map { rule in
+                let corpus = try catalogue.run(of: name.dictionary).corpus, subject = try catalogue.subject(named: rule, of: corpus)
+                return (name: subject.name, tokens: try catalogue.positions(of: subject, in: corpus))
+            }
+            let holes = try catalogue.holes(of: name, rule: rule, examples: examples)
             try answer(holes, catalogue, form, invocation)
         }
     }

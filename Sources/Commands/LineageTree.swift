@@ -12,7 +12,7 @@ enum LineageTree: Command {
     static let depth = Option<Int>("--depth", value: "N", default: 8, in: 0...64, help: "How many versions up and down")
     static let k = Option<Int>("-k", value: "N", default: 10, in: 1..., help: "In the tree: children of a feature; with --holes: features that fire there")
     static let holes = Flag("--holes", help: "Show the tokens where the feature fires and none of its children does, and who fires there")
-    static let rule = Option<String?>("--rule", value: "TAG", help: "With --holes: the tokens that carry this tag, instead of those where the feature fires")
+    static let rule = Option<String?>("--rule", value: "TAG", help: "With --holes: the tokens of this tag or topic, instead of those where the feature fires")
     static let form = FlagChoice<Form>(default: .table, section: .output, [
         ("--table", .table, "Draw a tree, for people (default)"),
         ("--json", .json, "Print one JSON document of features and edges"),
@@ -34,7 +34,7 @@ enum LineageTree: Command {
             fires. conf.: the probability that the parent's meaning holds the child's. Tiers: asserted, likely, candidate (Towards Monosemanticity's own rule, which is \
             often wrong). Labels of kin are shown as suggestions, after a ≈.
 
-            With --holes: the tokens where the feature fires, or that carry the tag given with --rule, and none of its children in the next larger \
+            With --holes: the tokens where the feature fires, or those of the tag or topic given with --rule, and none of its children in the next larger \
             dictionary does (asserted and likely ones), grouped by the features of that dictionary that do fire there. A feature without children is \
             compared with its parent.
             """,

@@ -5,10 +5,11 @@ import Formats
 /// `monoseme topics`: `Catalogue.topicRates`, of a feature or of a topic.
 enum Topics: Command {
     static let feature = Argument<FeatureName?>("FEATURE", help: "The feature whose topics to list, such as A/1/2357")
-    static let topic = Option<String?>("--topic", value: "NAME", help: "List the features that fire on this topic instead")
+    static let topic = Option<String?>("--topic", value: "NAME", help: "List the features that fire on this topic or tag instead; with FEATURE: how well it marks it")
     static let within = Option<DictionaryName?>("--in", value: "DICT", help: "The dictionary of those features")
     static let k = Option<Int>("-k", value: "N", default: 20, in: 1..., help: "At most N rows")
-    static let order = Option<TopicOrder?>("--by", value: "lift|log-odds|f1|firings|share", help: "The order (default: firings for a feature, f1 for a topic)")
+    static let order = Option<SubjectRanking?>("--by", value: "ORDER", help: "The order (default: firings for a feature, f1 for a topic or tag)")
+    static let disagreements = Flag("--disagreements", help: "With FEATURE and --topic: where one is without the other, and who fires instead")
     static let documents = Option<Int>("--min-documents", value: "N", default: 3, in: 1..., help: "With --topic: leave out features that fire in fewer of its documents")
 
     static let declaration = Declaration(
@@ -18,26 +19,30 @@ enum Topics: Command {
             tokens. log-odds: z of the log-odds ratio with an informative prior, for sorting. F1, precision and recall: of "the document holds a firing of \
             at least the threshold" as a detector of the topic's documents, at the best threshold.
 
+            A tag (see `monoseme topics tag`) marks tokens, not documents. specificity: of the feature's firings, those on it. sensitivity: of its tokens, those on \
+            which the feature fires. F1: of both. mass: of the summed activation, the part on it. correlation: Pearson's, of activation and tag.
+
             Without FEATURE and --topic: the topics of the corpus of the dictionary given with --in.
             """,
-        parameters: [feature, topic, within, k, order, documents, Shared.format],
+        parameters: [feature, topic, within, k, order, documents, disagreements, Shared.format],
         examples: [("monoseme topics A/1/2357", "What a feature is about"), ("monoseme topics --topic Base64 --in A/1", "The features that best detect a topic"),
-                   ("monoseme topics --in A/1", "The topics there are")])
+                   ("monoseme topics --in A/1", "The topics there are"), ("monoseme topics A/1/2357 --topic Base64 --disagreements", "One feature against a topic or tag")])
 
     static func run(_ invocation: Invocation) throws {
         let catalogue = try invocation.openCatalogue()
+        if try TopicsTagged.answer(invocation, catalogue) { return }
         switch (invocation[feature], invocation[topic]) {
-        case (_?, _?): throw UsageError("a feature and --topic were given", hint: "ask about one of them")
+        case (_?, _?): preconditionFailure("answered above")
         case (let name?, nil):
             let (dictionary, index) = try catalogue.feature(name)
             if let other = invocation[within], other != dictionary.name { throw UsageError("\(name) is not in \(other)", hint: "leave out --in") }
             let run = try catalogue.run(of: dictionary.name)
-            try print(try catalogue.topicRates(of: index, in: run, by: invocation[order] ?? .firings), isByTopic: true, nil, invocation)
+            try print(try catalogue.topicRates(of: index, in: run, by: invocation[order]?.topic ?? .firings), isByTopic: true, nil, invocation)
         case (nil, let named?):
             guard let name = invocation[within] else { throw UsageError("a topic needs a dictionary", hint: "name it with --in") }
             let run = try catalogue.run(of: name)
             let topic = try catalogue.topic(named: named, of: run.corpus)
-            let rates = try catalogue.topicRates(of: topic, in: run, by: invocation[order] ?? .f1, documentsMinimum: invocation.isGiven(documents) ? invocation[documents] : min(invocation[documents], max(1, topic.documents)))
+            let rates = try catalogue.topicRates(of: topic, in: run, by: invocation[order]?.topic ?? .f1, documentsMinimum: invocation.isGiven(documents) ? invocation[documents] : min(invocation[documents], max(1, topic.documents)))
             try print(rates, isByTopic: false, catalogue, invocation)
         case (nil, nil):
             guard let name = invocation[within] else { throw UsageError("nothing to list", hint: "name a feature, or a topic with --topic, or a dictionary with --in") }

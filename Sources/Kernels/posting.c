@@ -121,23 +121,28 @@ ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const u
     return (ptrdiff_t)marked;
 }
 
-int kernel_posting_tally_marked(const uint8_t *list, size_t bytes, size_t first, const uint64_t *marks, size_t n, struct kernel_marked_tally *tally) {
+int kernel_posting_tally_marked(const uint8_t *list, size_t bytes, size_t first, const uint64_t *marks, size_t n, const uint32_t *document_of, size_t length,
+                                struct kernel_marked_tally *tally) {
     size_t count, at;
     if (bytes < 1 || read_count(list, bytes, &count, &at) || count > (bytes - at) / 2) return -1;
     int exponent = (int8_t)list[0];
     if (exponent < -112 || exponent > 113) return -1;
     const uint8_t *halves = list + bytes - 2 * count;
-    uint64_t position = first;
+    uint64_t position = 0;
     size_t marked = 0;
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t step;
         if (read_varint(list, bytes, &at, &step) || (i > 0 && step == 0)) return -1;
         position += step;
-        if (position < n && marks[position >> 6] >> (position & 63) & 1) {
-            marked++;
-            sum += whole((uint16_t)(halves[2 * i] | halves[2 * i + 1] << 8));
-        }
+        if (position >= length) return -1;
+        uint64_t place = first + position;
+        if (place >= n || !(marks[place >> 6] >> (place & 63) & 1)) continue;
+        marked++;
+        sum += whole((uint16_t)(halves[2 * i] | halves[2 * i + 1] << 8));
+        uint32_t document = document_of[position];
+        tally->documents += document + 1 != tally->document;
+        tally->document = document + 1;
     }
     if (list + at != halves) return -1;
     tally->count += marked;

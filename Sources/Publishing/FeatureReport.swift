@@ -105,8 +105,6 @@ public final class Reporter {
     /// Whether there are lineages to ask.
     private let hasLineages: Bool
 
-    /// The paper's number of intervals.
-    static let intervals = 11
     static let quantiles = 10
 
     public init(_ catalogue: Catalogue, _ run: Run) throws {
@@ -191,15 +189,10 @@ public final class Reporter {
 
     private func intervals(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Interval] {
         guard let maximum = firings.values.max() else { return [] }
-        let last = Float(Reporter.intervals - 1)
-        var members = [[Int]](repeating: [], count: Reporter.intervals)
-        for (place, value) in firings.values.enumerated() {
-            // The nearest centre; half-way goes to the lower.
-            let scaled = value / maximum * last
-            members[min(Reporter.intervals - 1, max(0, Int((scaled - 0.5).rounded(.up))))].append(place)
-        }
+        var members = [[Int]](repeating: [], count: activationIntervals)
+        for (place, value) in firings.values.enumerated() { members[activationInterval(of: value, maximum: maximum)].append(place) }
         return try members.enumerated().map { interval, places in
-            FeatureReport.Interval(centre: maximum * Float(interval) / last, firings: places.count, samples: try drawn(samples, of: places, firings).map(example))
+            FeatureReport.Interval(centre: intervalCentre(interval, maximum: maximum), firings: places.count, samples: try drawn(samples, of: places, firings).map(example))
         }
     }
 

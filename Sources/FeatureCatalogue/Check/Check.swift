@@ -56,6 +56,7 @@ extension Catalogue {
         try connection.snapshot {
             examination.examineFile()
             examination.examineCorpora()
+            examination.examineTags()
             examination.examineDictionaries()
             examination.examineNeighbours()
             examination.examineLineages()

@@ -5,8 +5,9 @@ import SQLite
 /// How often a feature fires on some tokens.
 public struct FiringCount: Sendable, Equatable {
     public let feature: Int
-    /// Firings there, and the sum of their activations.
+    /// Firings there, the documents these are in, and the sum of their activations.
     public let count: Int
+    public let documents: Int
     public let sum: Double
 }
 
@@ -30,14 +31,16 @@ extension Catalogue {
         try demandSoundShape(run.dictionary)
         var tallies = [kernel_marked_tally](repeating: kernel_marked_tally(), count: run.dictionary.features)
         for segment in try soundSegments(of: run) where marks.count(in: segment.firstPosition..<segment.firstPosition + segment.tokens) > 0 {
+            let documents = try documents(of: segment, in: run.corpus)
             try forEachList(in: segment) { feature, list in
-                guard tallies.indices.contains(feature), kernel_posting_tally_marked(list.bytes, list.count, segment.firstPosition, marks.words, marks.length, &tallies[feature]) == 0 else {
+                guard tallies.indices.contains(feature),
+                      kernel_posting_tally_marked(list.bytes, list.count, segment.firstPosition, marks.words, marks.length, documents, segment.tokens, &tallies[feature]) == 0 else {
                     throw damagedList("feature \(feature), segment \(segment.id)")
                 }
             }
         }
         return tallies.indices.lazy.filter { tallies[$0].count > 0 }
-            .map { FiringCount(feature: $0, count: tallies[$0].count, sum: tallies[$0].sum) }
+            .map { FiringCount(feature: $0, count: tallies[$0].count, documents: tallies[$0].documents, sum: tallies[$0].sum) }
             .sorted { $0.count != $1.count ? $0.count > $1.count : $0.feature < $1.feature }
     }
 
@@ -51,6 +54,19 @@ extension Catalogue {
                 try body(feature, (bytes.assumingMemoryBound(to: UInt8.self), list.count))
             }
         }
+    }
+
+    /// The document of each token of a segment, numbered by where it begins in order, the same in all segments.
+    func documents(of segment: Segment, in corpus: Int) throws -> [UInt32] {
+        let start = try connection.integer("SELECT max(first_position) FROM document WHERE corpus_id = ? AND first_position <= ?", .init(corpus), .init(segment.firstPosition)) ?? 0
+        var documents = [UInt32](repeating: 0, count: segment.tokens)
+        try connection.query("SELECT first_position, tokens, ordinal FROM document WHERE corpus_id = ? AND first_position >= ? AND first_position < ? ORDER BY first_position",
+                             [.init(corpus), .init(start), .init(segment.firstPosition + segment.tokens)]) { row in
+            let first = row.integer(0) - segment.firstPosition, (end, isTooFar) = first.addingReportingOverflow(row.integer(1))
+            guard !isTooFar, first <= end else { return }
+            for place in max(0, first)..<max(0, first, min(end, segment.tokens)) { documents[place] = UInt32(truncatingIfNeeded: row.integer(2)) }
+        }
+        return documents
     }
 
     /// The segments of what `run` says it has read, made sure that they lie end to end, so that positions in them are positions.

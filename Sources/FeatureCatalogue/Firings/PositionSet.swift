@@ -33,6 +33,12 @@ public struct PositionSet: Sendable, Equatable {
         words[position / 64] |= 1 << UInt64(position % 64)
     }
 
+    /// Takes out the positions from `first` on.
+    public mutating func removeAll(from first: Int) {
+        guard first < length else { return }
+        for place in words.indices.reversed() where 64 * place + 63 >= first { words[place] = 64 * place >= first ? 0 : words[place] & (1 << UInt64(first % 64) &- 1) }
+    }
+
     /// How many of its positions lie in `range`.
     public func count(in range: Range<Int>) -> Int {
         var count = 0

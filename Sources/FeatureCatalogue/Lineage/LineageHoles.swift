@@ -6,7 +6,7 @@ public struct LineageHoles: Sendable {
     public enum Ground: Sendable, Equatable {
         /// Those on which this feature fires.
         case firings(of: FeatureName)
-        /// Those that carry this tag.
+        /// Those of this tag or topic.
         case rule(String)
     }
 
@@ -29,7 +29,7 @@ extension Catalogue {
     ///
     /// A feature that has no children but a parent is compared with the parent; one that has neither has nothing but holes.
     /// - Parameters:
-    ///   - rule: a tag's name and tokens, to stand in place of the tokens on which the feature (the parent) fires.
+    ///   - rule: the name and the tokens of a tag or a topic, to stand in place of the tokens on which the feature (the parent) fires.
     ///   - examples: how many holes to choose as examples.
     /// - Throws: where the versions were run over different corpora, or keep only the strongest firings.
     public func holes(of name: FeatureName, rule: (name: String, tokens: PositionSet)? = nil, examples: Int) throws -> LineageHoles {
@@ -50,7 +50,7 @@ extension Catalogue {
             throw MonosemeError("\(base.dictionary.name) and \(run.dictionary.name) were not run over the same tokens: who fires in holes cannot be told", hint: "ingest both over one corpus")
         }
         let ground = try rule?.tokens ?? firingPositions(of: owner.index, in: base)
-        guard ground.length == (try corpus(run.corpus)).tokens else { throw MonosemeError("the tag \(quoted(rule?.name ?? "")) is of another corpus than \(run.dictionary.name)", hint: "tag the corpus that was ingested") }
+        guard ground.length == (try corpus(run.corpus)).tokens else { throw MonosemeError("\(quoted(rule?.name ?? "")) is of another corpus than \(run.dictionary.name)", hint: "tag the corpus that was ingested") }
         var holes = ground
         for feature in covering { holes.subtract(try firingPositions(of: feature.index, in: run)) }
         let left = Set(covering.map(\.index))

@@ -20,15 +20,18 @@ int kernel_posting_decode(const uint8_t *list, size_t bytes, size_t n, uint32_t 
 /// Returns −1 when the list's positions are malformed.
 ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const uint64_t *marks, size_t n);
 
-/// Of the firings of some lists on marked positions: how many, and the sum of their values.
+/// Of the firings of some lists on marked positions: how many, in how many documents, and the sum of their values.
 struct kernel_marked_tally {
-    ptrdiff_t count;
+    ptrdiff_t count, documents;
     double sum;
+    uint32_t document; // 1 + the last one counted; 0 before the first
 };
 
-/// Adds to `tally` a list's firings on positions marked by a bit in `marks`, of `n` bits (a position of `n` or more is not
-/// marked). The list's positions count from `first`. Returns 0, or −1 when the list is malformed.
-int kernel_posting_tally_marked(const uint8_t *list, size_t bytes, size_t first, const uint64_t *marks, size_t n, struct kernel_marked_tally *tally);
+/// Adds to `tally` a list's firings on positions marked by a bit in `marks`, of `n` bits (a position of `n` or more is not marked).
+/// The list is of a segment of `length` tokens at position `first`; `document_of`, of `length`, numbers their documents, ascending from
+/// segment to segment. Returns 0, or −1 when the list is malformed.
+int kernel_posting_tally_marked(const uint8_t *list, size_t bytes, size_t first, const uint64_t *marks, size_t n, const uint32_t *document_of, size_t length,
+                                struct kernel_marked_tally *tally);
 
 /// Of all firings of some lists: how many, the sum of their values and of the squares of these.
 struct kernel_posting_sums {
