@@ -1,9 +1,9 @@
 """Makes `goldens/` from the reference implementations. Run by us, never by users.
 
-    python Fixtures/goldens.py STAGE…        stages: tokenizers models saes safetensors statistics nearest training worlds, or all
+    python Fixtures/goldens.py STAGE…        stages: tokenizers models saes safetensors statistics tags nearest training worlds, or all
 
 Needs numpy, torch, transformers, tokenizers, safetensors, and for `saes` sae-lens; README.md names the versions.
-`tokenizers` needs corpus.jsonl and model-A; `models` and `statistics` also the trained weights. Everything is seeded.
+`tokenizers` needs corpus.jsonl and model-A; `models`, `statistics` and `tags` also the trained weights. Everything is seeded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 import sys
 from pathlib import Path
 
-STAGES = ("tokenizers", "models", "saes", "safetensors", "statistics", "nearest", "training", "worlds")
+STAGES = ("tokenizers", "models", "saes", "safetensors", "statistics", "tags", "nearest", "training", "worlds")
 
 
 def main(stages: list[str]) -> int:

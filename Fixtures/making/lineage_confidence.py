@@ -31,7 +31,7 @@ RECIPES = {
 }
 RELU = list(RECIPES)[:4]
 SEEDS = [1, 2, 3]
-MODELS = {"both": ["coverage", "keep", "cosine", "correlation", "masked"], "activations": ["coverage", "keep", "correlation", "masked"], "decoders": ["cosine", "containment"]}
+MODELS = {"both": ["coverage", "keep", "cosine", "masked"], "activations": ["coverage", "correlation", "masked"], "decoders": ["cosine", "containment"]}
 
 
 def wilson_low(p: np.ndarray, n: np.ndarray) -> np.ndarray:

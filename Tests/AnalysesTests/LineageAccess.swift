@@ -13,7 +13,7 @@ struct BuiltLineage {
 
     init(_ planted: PlantedLineage, from a: Int = 0, to b: Int = 1, threads: Int = 1) throws {
         (catalogue, coarse, fine) = (planted.catalogue, planted.dictionaries[a], planted.dictionaries[b])
-        warnings = try catalogue.buildLineage(from: coarse, to: fine, threads: threads, engine: "test", now: { "2026-01-01T00:00:00Z" }).warnings
+        warnings = try catalogue.buildLineage(from: coarse, to: fine, threads: threads, engine: "test", now: { "2026-01-01T00:00:00Z" }, warn: { _ in }).warnings
         lineage = try catalogue.lineage(from: coarse, to: fine)
         edges = try catalogue.edges(of: lineage)
     }

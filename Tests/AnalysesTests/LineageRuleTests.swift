@@ -30,7 +30,7 @@ import Testing
     }
 
     static let flips: [Flip] = [
-        Flip("coverage of an asserted edge", 0.7999, 0.8, "split likely", "split asserted") { $0.massCoverage = $1 },
+        Flip("coverage of an asserted edge", 0.8999, 0.9, "split likely", "split asserted") { $0.massCoverage = $1 },
         // Wilson's lower end at 10,000 firings: .49990 of .5097, .50000018 of .5098.
         Flip("lower end of the coverage of a likely edge", 0.5097, 0.5098, "overlap candidate", "split likely") { ($0.massCoverage, $0.effectiveFirings, $0.decoderCosine) = ($1, 10_000, 0.55) },
         Flip("coverage between absorbed and split", 0.4999, 0.5, "absorbed candidate", "split candidate") { ($0.massCoverage, $0.effectiveFirings) = ($1, 10_000) },
@@ -49,7 +49,7 @@ import Testing
         Flip("direction that the child carries", 0.5999, 0.6, "", "absorbed candidate") { ($0.together, $0.massCoverage, $0.decoderCosine) = (0, 0, $1) },
         Flip("strength it carries it with", 0.7499, 0.75, "", "absorbed candidate") { ($0.together, $0.massCoverage, $0.containment) = (0, 0, $1) },
         Flip("decoders alone", 0.6999, 0.7, "", "overlap candidate") { ($0.tokens, $0.together, $0.massCoverage, $0.decoderCosine, $0.containment) = (nil, nil, nil, $1, 0.5) },
-        Flip("activations alone", 0.7999, 0.8, "split candidate", "split likely") { ($0.massCoverage, $0.decoderCosine, $0.containment) = ($1, nil, nil) },
+        Flip("activations alone", 0.8999, 0.9, "split candidate", "split likely") { ($0.massCoverage, $0.decoderCosine, $0.containment) = ($1, nil, nil) },
     ]
 
     private func say(_ evidence: LineageEvidence) -> String {

@@ -27,6 +27,10 @@ public struct CalibrationScore: Sendable {
         bins[bin].right += isTrue ? 1 : 0
     }
 
+    public static func += (a: inout CalibrationScore, b: CalibrationScore) {
+        for bin in a.bins.indices { a.bins[bin] = (a.bins[bin].count + b.bins[bin].count, a.bins[bin].sum + b.bins[bin].sum, a.bins[bin].right + b.bins[bin].right) }
+    }
+
     public var expectedError: Double {
         let total = bins.reduce(0) { $0 + $1.count }
         return bins.reduce(0) { $0 + abs($1.sum - Double($1.right)) } / Double(max(1, total))

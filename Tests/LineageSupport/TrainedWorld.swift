@@ -1,5 +1,5 @@
-import DictionaryLearning
-import Numerics
+public import DictionaryLearning
+public import Numerics
 
 /// Dictionaries of several sizes that our trainer makes of one world, and what they do on tokens that they have not seen.
 public struct TrainedWorld: Sendable {
@@ -89,7 +89,7 @@ extension TrainedWorld {
 }
 
 /// Activations times the lengths of decoder rows, as the catalogue keeps them: plainly, a number at a time.
-private func encode(_ inputs: borrowing Matrix, by trained: consuming TrainedDictionary) -> FeatureActivations {
+public func encode(_ inputs: borrowing Matrix, by trained: consuming TrainedDictionary) -> FeatureActivations {
     let (width, features) = (trained.decoder.columns, trained.decoder.rows)
     var norms: [Float] = [], rows: [[Float]] = []
     for feature in 0..<features {

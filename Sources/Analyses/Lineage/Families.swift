@@ -1,119 +1,141 @@
 import FeatureCatalogue
 import LinearAlgebra
 
-/// A coarse feature and its children: how much of it they carry on.
-struct Family {
-    let parent: PostingList
-    /// Positions ascending in each.
-    let children: [PostingList]
+/// A coarse feature and its children: what is summed, segment by segment, to say how much of it they carry on.
+final class Family: @unchecked Sendable {
+    let parent: Int
+    /// Fine features, ascending: all of the parent's, or those that fire with it most often.
+    let children: [Int]
+    /// Of the parent: its firings, those on which a child fires, and Σ f_p².
+    private(set) var firings = 0, united = 0
+    private(set) var squares = 0.0
+    /// Σ f_c f_d and Σ f_c f_p over the parent's tokens: (children × children) and (children).
+    private var gram, products: [Double]
 
-    /// Children in the least squares, at most: those that fire most often with the parent.
+    /// Children in the least squares, at most.
     static let fittedMaximum = 1024
 
-    struct Measure {
-        /// Of the parent's firings, those on which a child fires.
-        let union: Double
-        let fit: NonNegativeLeastSquares
+    init(parent: Int, children: [Int]) {
+        (self.parent, self.children) = (parent, children)
+        gram = .init(repeating: 0, count: children.count * children.count)
+        products = .init(repeating: 0, count: children.count)
     }
 
-    /// - Parameter places: one a token of the corpus, all −1, and so again afterwards.
-    func measure(_ places: UnsafeMutableBufferPointer<Int32>) -> Measure {
-        for (place, position) in parent.positions.enumerated() where places.indices.contains(position) { places[position] = Int32(place) }
-        defer { for position in parent.positions where places.indices.contains(position) { places[position] = -1 } }
-        // The children's firings within the parent's, gathered by the parent's.
-        var starts = [Int](repeating: 0, count: parent.count + 1)
-        forEachShared(places) { place, _, _ in starts[place + 1] += 1 }
-        let union = starts.count { $0 > 0 }
-        for place in 0..<parent.count { starts[place + 1] += starts[place] }
-        var cursors = starts
-        let total = starts[parent.count], n = children.count
-        var members = [Int32](repeating: 0, count: total), values = [Float](repeating: 0, count: total)
-        forEachShared(places) { place, child, value in
-            members[cursors[place]] = Int32(child)
-            values[cursors[place]] = value
-            cursors[place] += 1
+    var fit: NonNegativeLeastSquares { NonNegativeLeastSquares(gram: gram, products: products, squares: squares) }
+
+    /// Takes in what one segment of the fine run holds.
+    /// - Parameter coarse: the segments of the coarse run that overlap with it; mostly the one that is cut alike.
+    /// - Throws: `DamagedPosting`.
+    func add(_ coarse: [IndexedSlice], _ fine: IndexedSlice, _ work: Workspace) throws {
+        try work.takeParent(parent, coarse, fine.slice.segment)
+        let count = work.positions.count, values = work.values
+        guard count > 0 else { return }
+        defer { work.forgetParent() }
+        // The children's firings on the parent's tokens, first child by child, then token by token.
+        var starts = [Int32](repeating: 0, count: count + 1)
+        for (child, feature) in children.enumerated() {
+            guard let list = fine.list(of: feature) else { continue }
+            guard work.child.read(list, of: fine.slice) else { throw DamagedPosting(feature: feature, segment: fine.slice.segment) }
+            work.share(Int32(child), &starts)
         }
-        var gram = [Double](repeating: 0, count: n * n), products = [Double](repeating: 0, count: n)
-        var squares = 0.0
+        firings += count
+        united += starts.count { $0 > 0 }
+        for value in values { squares += Double(value) * Double(value) }
+        for place in 0..<count { starts[place + 1] += starts[place] }
+        work.sort(by: starts)
+        let n = children.count
         gram.withUnsafeMutableBufferPointer { gram in
-            for place in 0..<parent.count {
-                let own = Double(parent.values[place]), range = starts[place]..<starts[place + 1]
-                squares += own * own
-                for a in range {
-                    let row = Int(members[a]), value = Double(values[a])
-                    products[row] += value * own
-                    for b in range { gram[row * n + Int(members[b])] += value * Double(values[b]) }
+            products.withUnsafeMutableBufferPointer { products in
+                work.ordered.withUnsafeBufferPointer { ordered in
+                    for place in 0..<count {
+                        let range = Int(starts[place])..<Int(starts[place + 1])
+                        for a in range {
+                            let row = Int(ordered[a].child) * n, value = Double(ordered[a].value)
+                            products[Int(ordered[a].child)] += value * Double(values[place])
+                            for b in range { gram[row + Int(ordered[b].child)] += value * Double(ordered[b].value) }
+                        }
+                    }
                 }
             }
         }
-        return Measure(union: parent.isEmpty ? 0 : Double(union) / Double(parent.count), fit: NonNegativeLeastSquares(gram: gram, products: products, squares: squares))
     }
 
-    private func forEachShared(_ places: UnsafeMutableBufferPointer<Int32>, _ body: (Int, Int, Float) -> Void) {
-        for (child, list) in children.enumerated() {
-            for at in list.positions.indices where places.indices.contains(list.positions[at]) && places[list.positions[at]] >= 0 {
-                body(Int(places[list.positions[at]]), child, list.values[at])
+    /// What one thread works in; `places` are −1 between families.
+    final class Workspace: @unchecked Sendable {
+        fileprivate var places: [Int32] = []
+        /// The parent's firings in the segment, and whose place they have, by position.
+        fileprivate private(set) var positions: [UInt32] = [], values: [Float] = []
+        fileprivate var child = DecodedList()
+        private var list = DecodedList()
+        /// The children's firings on the parent's tokens, child by child, and in order of token.
+        private var shared: [(place: Int32, child: Int32, value: Float)] = []
+        fileprivate private(set) var ordered: [(child: Int32, value: Float)] = []
+
+        fileprivate func takeParent(_ feature: Int, _ coarse: [IndexedSlice], _ segment: Segment) throws {
+            if places.count < segment.tokens { places = .init(repeating: -1, count: segment.tokens) }
+            positions.removeAll(keepingCapacity: true)
+            values.removeAll(keepingCapacity: true)
+            for part in coarse {
+                guard let range = part.list(of: feature) else { continue }
+                guard list.read(range, of: part.slice) else { throw DamagedPosting(feature: feature, segment: part.slice.segment) }
+                let shift = part.slice.segment.firstPosition - segment.firstPosition
+                list.withFirings { found, strengths in
+                    for at in found.indices where (0..<segment.tokens).contains(Int(found[at]) + shift) {
+                        positions.append(UInt32(Int(found[at]) + shift))
+                        values.append(strengths[at])
+                    }
+                }
             }
+            for (place, position) in positions.enumerated() { places[Int(position)] = Int32(place) }
         }
+
+        /// Takes in those of the child's firings that lie on the parent's tokens, and counts them one place behind each.
+        fileprivate func share(_ child: Int32, _ starts: inout [Int32]) {
+            var found = shared
+            shared = []
+            places.withUnsafeBufferPointer { places in
+                starts.withUnsafeMutableBufferPointer { starts in
+                    self.child.withFirings { positions, values in
+                        for at in positions.indices {
+                            let place = places[Int(positions[at])]
+                            guard place >= 0 else { continue }
+                            starts[Int(place) + 1] += 1
+                            found.append((place, child, values[at]))
+                        }
+                    }
+                }
+            }
+            shared = found
+        }
+
+        /// Puts what was taken in into order of token, children ascending on each; nothing is left taken in.
+        fileprivate func sort(by starts: [Int32]) {
+            if ordered.count < shared.count { ordered = .init(repeating: (0, 0), count: 2 * shared.count) }
+            var cursors = starts
+            ordered.withUnsafeMutableBufferPointer { ordered in
+                for (place, child, value) in shared {
+                    ordered[Int(cursors[Int(place)])] = (child, value)
+                    cursors[Int(place)] += 1
+                }
+            }
+            shared.removeAll(keepingCapacity: true)
+        }
+
+        fileprivate func forgetParent() { for position in positions { places[Int(position)] = -1 } }
     }
 }
 
-/// One a token, for `Family.measure`.
-final class TokenPlaces: @unchecked Sendable {
-    let places: UnsafeMutableBufferPointer<Int32>
+/// Lists of one stretch of tokens, found by feature.
+struct IndexedSlice: Sendable {
+    let slice: PostingSlice
+    private let placeOf: [Int32]
 
-    init(tokens: Int) {
-        places = .allocate(capacity: max(1, tokens))
-        places.initialize(repeating: -1)
+    init(_ slice: PostingSlice, features: Int) {
+        self.slice = slice
+        var placeOf = [Int32](repeating: -1, count: features)
+        for (place, list) in slice.lists.enumerated() where placeOf.indices.contains(list.feature) { placeOf[list.feature] = Int32(place) }
+        self.placeOf = placeOf
     }
 
-    deinit { places.deallocate() }
-}
-
-/// Measures the families of a lineage whose edges are there, and completes it.
-struct FamilyStage {
-    let lineage: Lineage
-    let evidence: LineageSources
-    let catalogue: Catalogue
-    let threads: Int
-
-    /// Firings read before they are measured and stored: 12 bytes each.
-    static let firingsAtOnce = 1 << 24
-
-    func run(now: () -> String, report: (Int) throws -> Void) throws {
-        let children = try catalogue.families(of: lineage), statistics = try catalogue.statistics(of: evidence.coarse)
-        let fine = try catalogue.statistics(of: evidence.fine)
-        let pool = Pool { [tokens = evidence.coarse.tokens, hasActivations = evidence.hasActivations] in TokenPlaces(tokens: hasActivations ? tokens : 0) }
-        var first = lineage.familiesDone
-        while first < lineage.coarse.features {
-            var waiting: [(members: [Int], family: Family)] = [], firings = 0, end = first
-            while end < lineage.coarse.features, end == first || firings < FamilyStage.firingsAtOnce {
-                let members = evidence.hasActivations ? (children[end] ?? []).sorted { ($1.together, $0.child) < ($0.together, $1.child) }.prefix(Family.fittedMaximum).map(\.child).sorted() : []
-                firings += members.reduce(statistics[end].firings) { $0 + fine[$1].firings }
-                waiting.append((members, members.isEmpty ? Family(parent: PostingList(), children: []) : Family(
-                    parent: try catalogue.firings(of: end, in: evidence.coarse), children: try members.map { try catalogue.firings(of: $0, in: evidence.fine) })))
-                end += 1
-            }
-            let measures = Slots<Family.Measure>(waiting.count), families = waiting
-            try forEachInParallel(waiting.count, threads: threads) { place in
-                guard !families[place].members.isEmpty else { return }
-                measures[place] = pool.with { families[place].family.measure($0.places) }
-            }
-            try catalogue.store(waiting.indices.map { place in
-                let feature = first + place, known = children[feature] ?? [], measure = measures[place]
-                return MeasuredFamily(
-                    feature: feature, kind: kind(statistics[feature].firings, known.compactMap(\.keep), measure?.union), children: known.count,
-                    unionCoverage: evidence.hasActivations && statistics[feature].firings > 0 ? measure?.union ?? 0 : nil,
-                    explained: evidence.hasActivations && statistics[feature].firings > 0 ? measure?.fit.explained ?? 0 : nil,
-                    members: measure.map { zip(waiting[place].members, zip($0.fit.weights, $0.fit.shares)).map { MeasuredFamily.Member(child: $0, weight: $1.0, share: $1.1) } } ?? [])
-            }, from: first, to: end, of: lineage, at: now())
-            first = end
-            try report(end)
-        }
-    }
-
-    private func kind(_ firings: Int, _ keeps: [Double], _ union: Double?) -> LineageNode.Kind? {
-        if firings < LineageRule.firingsMinimum { return .noise }
-        return evidence.hasActivations && LineageRule.hasVanished(firings: firings, keeps: keeps, union: union) ? .vanished : nil
-    }
+    func list(of feature: Int) -> Range<Int>? { placeOf[feature] < 0 ? nil : slice.lists[Int(placeOf[feature])].range }
 }

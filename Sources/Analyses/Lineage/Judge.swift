@@ -14,8 +14,8 @@ final class Judge: @unchecked Sendable {
     /// The coarse features that are not noise, ascending; of each and of every fine feature, its firings and mean when active.
     private let parents, parentFirings, fineFirings: [Int]
     private let parentMeans, fineMeans: [Double]
-    /// Unit decoder rows of the parents (parents × width) and of all fine features; empty without decoder evidence.
-    private let parentRows, fineRows: Matrix
+    /// Of all fine features with the parents; `nil` without decoder evidence.
+    private let decoders: DecoderCosines?
     /// Pairs of parents, one of which lies within the other: the places of both in one number.
     private let nested: Set<UInt64>
     private let pool: Pool<Cofirings.Workspace>
@@ -30,26 +30,18 @@ final class Judge: @unchecked Sendable {
         parentMeans = parents.map { statistics[$0].sum / Double(statistics[$0].firings) }
         fineFirings = fine.map(\.firings)
         fineMeans = fine.map { $0.sum / Double(max(1, $0.firings)) }
-        if evidence.hasDecoders {
-            try loadLinearAlgebra()
-            parentRows = try catalogue.decoderRows(of: lineage.coarse, parents)
-            fineRows = try catalogue.decoderRows(of: lineage.fine, nil)
-        } else {
-            parentRows = Matrix(rows: 0, columns: 0)
-            fineRows = Matrix(rows: 0, columns: 0)
-        }
+        decoders = evidence.hasDecoders
+            ? try DecoderCosines(of: catalogue.decoderRows(of: lineage.coarse, parents), with: catalogue.decoderRows(of: lineage.fine, nil), threads: threads) : nil
         let pool = Pool { Cofirings.Workspace(parents: parents.count) }
         self.pool = pool
         nested = try coarse.map { try Judge.nestedPairs(of: $0, evidence.coarse, catalogue, pool, threads) } ?? []
     }
 
-    /// Fine features to judge at once: each thread's product is large enough to run at full rate, and the cosines take 32 MB a thread at most where there are
-    /// up to 65,536 parents.
-    var featuresAtOnce: Int { threads * pieceRows }
-    private var pieceRows: Int { min(1024, max(128, (1 << 23) / max(1, parents.count))) }
+    /// Fine features to judge at once.
+    var featuresAtOnce: Int { decoders?.rowsAtOnce ?? 1024 * threads }
 
     func judge(_ features: Range<Int>) throws -> [JudgedFeature] {
-        let cosines = try cosines(of: features)
+        let cosines = try decoders?.block(features) ?? Matrix(rows: 0, columns: 0)
         let cofirings = try coarse.map { try Cofirings(of: features, in: evidence.fine, $0, catalogue) }
         let judged = Slots<JudgedFeature>(features.count)
         let chunk = 16
@@ -57,25 +49,12 @@ final class Judge: @unchecked Sendable {
             try forEachInParallel((features.count + chunk - 1) / chunk, threads: threads) { part in
                 try pool.with { work in
                     for place in part * chunk..<min(features.count, (part + 1) * chunk) {
-                        judged[place] = try judge(features.lowerBound + place, evidence.hasDecoders ? cosines.base + place * parents.count : nil, cofirings, work)
+                        judged[place] = try judge(features.lowerBound + place, decoders == nil ? nil : UnsafePointer(cosines.base + place * parents.count), cofirings, work)
                     }
                 }
             }
         } catch let damage as DamagedPosting { throw catalogue.damaged(damage.feature, in: damage.segment) }
         return features.indices.map { judged[$0 - features.lowerBound]! }
-    }
-
-    /// (features × parents), or nothing without decoder evidence.
-    private func cosines(of features: Range<Int>) throws -> Matrix {
-        guard evidence.hasDecoders else { return Matrix(rows: 0, columns: 0) }
-        let cosines = Matrix(uninitializedRows: features.count, columns: parents.count), width = lineage.fine.width
-        let target = Shared(cosines.elements)
-        try forEachInParallel((features.count + pieceRows - 1) / pieceRows, threads: threads) { piece in
-            let first = piece * pieceRows
-            sgemm(m: min(pieceRows, features.count - first), n: parents.count, k: width, a: fineRows.base + (features.lowerBound + first) * width, b: parentRows.base, transposeB: true,
-                  c: target.buffer.baseAddress! + first * parents.count)
-        }
-        return cosines
     }
 
     private func judge(_ feature: Int, _ cosines: UnsafePointer<Float>?, _ cofirings: Cofirings?, _ work: Cofirings.Workspace) throws -> JudgedFeature {
@@ -84,7 +63,11 @@ final class Judge: @unchecked Sendable {
             return JudgedFeature(feature: feature, verdict: LineageRule.Verdict(edges: [], kind: firings < LineageRule.firingsMinimum ? .noise : .novel), bestCoverage: nil, bestCosine: nil)
         }
         var bestCosine: Float = 0
-        let near = cosines.map { row in (0..<kernel_scan_above(row, parents.count, Float(LineageRule.cosineCarried), work.found.baseAddress, &bestCosine)).map { work.found[$0] } } ?? []
+        var near: [UInt32] = []
+        if let cosines, let decoders {
+            let scan = decoders.scan(cosines, threshold: Float(LineageRule.cosineCarried), work.found.baseAddress!)
+            (near, bestCosine) = (Array(scan.found), scan.greatest)
+        }
         func cosine(_ parent: Int) -> Double? { cosines.map { Double(min(1, max(-1, $0[parent]))) } }
         guard let cofirings, let coarse else {
             let candidates = near.map { LineageRule.Parent(feature: parents[Int($0)], evidence: decoderEvidence(Int($0), feature, cosine(Int($0))!)) }

@@ -106,16 +106,15 @@ extension Catalogue {
         }
     }
 
-    /// The children above candidate of every coarse feature, by index, ascending, with what each keeps of its parent (`nil` without evidence of activations).
+    /// The children above candidate of every coarse feature, by index, ascending, with what each keeps of its parent's mass (`nil` without evidence of activations).
     public func families(of lineage: Lineage) throws -> [Int: [(child: Int, keep: Double?, together: Int)]] {
         var families: [Int: [(child: Int, keep: Double?, together: Int)]] = [:]
         try connection.query("""
-            SELECT parent_id & 4294967295, child_id & 4294967295, firings_together, parent_firings FROM lineage_edge
+            SELECT parent_id & 4294967295, child_id & 4294967295, firings_together, mass_keep FROM lineage_edge
             WHERE build_id = ? AND tier <> 'candidate' ORDER BY child_id, parent_id
             """, [.init(lineage.id)]) { row in
-            let together = row.optionalInteger(2)
             guard (0..<lineage.fine.features).contains(row.integer(1)) else { return }
-            families[row.integer(0), default: []].append((row.integer(1), together.map { Double($0) / Double(max(1, row.integer(3))) }, together ?? 0))
+            families[row.integer(0), default: []].append((row.integer(1), row.optionalReal(3), row.optionalInteger(2) ?? 0))
         }
         return families
     }
