@@ -63,7 +63,8 @@ public enum LineageRule {
 
     /// Whether it is the child that lies within the parent.
     private static func isWithin(_ evidence: LineageEvidence) -> Bool {
-        evidence.massCoverageLow! >= coverageLowLikely && (evidence.massCoverage! >= evidence.massKeep! + leadLikely || (evidence.activationCorrelation ?? 0) >= correlationSame)
+        guard let coverage = evidence.massCoverage, let keep = evidence.massKeep, (evidence.massCoverageLow ?? 0) >= coverageLowLikely else { return false }
+        return coverage >= keep + leadLikely || (evidence.activationCorrelation ?? 0) >= correlationSame
     }
 
     /// `nil`: no edge. Without decoder evidence, an edge is one tier lower than its activations alone would put it.
@@ -75,9 +76,9 @@ public enum LineageRule {
         }
         guard hasActivations(evidence) else { return isCarried(evidence) ? .candidate : nil }
         guard isWithin(evidence) else {
-            return isCarried(evidence) || evidence.massCoverageLow! >= coverageLowLikely || (evidence.maskedCosine ?? 0) >= maskedCosineCandidate ? .candidate : nil
+            return isCarried(evidence) || (evidence.massCoverageLow ?? 0) >= coverageLowLikely || (evidence.maskedCosine ?? 0) >= maskedCosineCandidate ? .candidate : nil
         }
-        let isAsserted = evidence.massCoverage! >= coverageAsserted
+        let isAsserted = (evidence.massCoverage ?? 0) >= coverageAsserted
         guard let cosine = evidence.decoderCosine else { return isAsserted ? .likely : .candidate }
         guard cosine >= cosineLikely else { return .candidate }
         return isAsserted ? .asserted : .likely
