@@ -81,8 +81,8 @@ import Testing
             #expect(found.strongestUnmarked.map(\.position) == strongest.map(\.1) && found.strongestUnmarked.map(\.activation) == strongest.map(\.0))
             // Seven equal parts, the middle of each.
             #expect(found.someHoles == (0..<7).map { holes[(2 * $0 + 1) * holes.count / 14] })
-            let others = (0..<12).filter { $0 != 2 }.map { feature in (feature, world.firings.filter { $0.feature == feature && holes.contains($0.position) }) }.filter { !$0.1.isEmpty }
-                .sorted { $0.1.count != $1.1.count ? $0.1.count > $1.1.count : $0.0 < $1.0 }
+            let inHoles = world.firings.filter { $0.feature != 2 && holes.contains($0.position) }
+            let others = Dictionary(grouping: inHoles, by: \.feature).map { ($0.key, $0.value) }.sorted { a, b in a.1.count != b.1.count ? a.1.count > b.1.count : a.0 < b.0 }
             #expect(found.othersInHoles.map(\.feature) == others.map(\.0) && found.othersInHoles.map(\.count) == others.map(\.1.count))
             #expect(found.othersInHoles.map(\.documents) == others.map { Set($0.1.map { world.topic(at: $0.position).document }).count })
             for (count, other) in zip(found.othersInHoles, others) { #expect(abs(count.sum - other.1.reduce(0) { $0 + Double($1.value) }) < 1e-3 * count.sum) }

@@ -56,7 +56,7 @@ public struct LineageWorld {
         func topic(_ document: Int) -> Int { document < 10 ? 0 : document < 20 ? 1 : 2 }
         layout.tokens = (0..<LineageWorld.tokens).map { Int32(topic($0 / 100)) }
         layout.parts = (0..<40).map { .init(ordinal: $0, documentFirstPosition: $0 * 100, tokens: 100, topic: topics[topic($0)], source: "planted.jsonl", line: $0 + 1) }
-        let indices = try runs.indices.map { version in
+        let indices = runs.indices.map { version in
             let lists = LineageWorld.firings[version]
             var block = FiringBlock(offsets: [0], features: [], values: [], positionOfRow: [])
             for position in 0..<LineageWorld.tokens {
@@ -67,7 +67,7 @@ public struct LineageWorld {
                 block.offsets.append(block.features.count)
                 block.positionOfRow.append(UInt32(position))
             }
-            return SegmentIndex([block], of: layout, features: lists.count, lastPosition: try writer.lastPositions(of: runs[version]), keepTop: version == 1 ? keepTop : nil)
+            return SegmentIndex([block], of: layout, features: lists.count, lastPosition: writer.lastPositions(of: runs[version]), keepTop: version == 1 ? keepTop : nil)
         }
         try writer.commit(layout, Array(zip(runs, indices)), at: "2026-01-01T00:00:01Z")
         try catalogue.complete(catalogue.corpus(runs[0].corpus), emptyDocuments: 0, malformedLines: 0)
