@@ -91,7 +91,7 @@ extension TopicTable {
         let inTopic = topic.variation(documents)
         let designEffect = max(1, (inTopic + rest.variation(others)) / total.firings, inTopic / topic.firings)
         let z = (max(0, g) / designEffect).squareRoot()
-        return here > elsewhere ? z : -z
+        return here < elsewhere ? -z : z
     }
 }
 
