@@ -29,6 +29,7 @@ let package = Package(
         .target(name: "Kernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "Assets"),
         .target(name: "SQLiteHost", dependencies: ["CSQLite"]),
+        .target(name: "Worker"),
         .target(name: "OpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
 
         // The ground: no Foundation, no BLAS; small, and started at once.
@@ -49,7 +50,7 @@ let package = Package(
         // The work: where catalogue and machinery meet.
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra"], swiftSettings: spans + optimised),
         .target(name: "Training", dependencies: ["DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "Analyses", dependencies: ["FeatureCatalogue", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Analyses", dependencies: ["FeatureCatalogue", "Worker", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
@@ -63,10 +64,11 @@ let package = Package(
         .target(name: "DictionarySupport", dependencies: ["FeatureCatalogue", "SQLite", "Numerics", "Kernels"], path: "Tests/DictionarySupport", swiftSettings: optimised),
         .testTarget(name: "IngestionTests", dependencies: ["Ingestion", "SparseCoding", "Transformer", "Tokenization", "FeatureCatalogue", "SQLite", "Diagnostics", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "DictionaryLearning", "SparseCoding", "FeatureCatalogue", "Ingestion", "Tokenization", "Transformer", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "TagTests", dependencies: ["Analyses", "Ingestion", "Tokenization", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], exclude: ["unicode_blocks.py"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands", "DictionaryLearning", "FeatureCatalogue", "SQLite", "Formats", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "DictionaryLearning", "FeatureCatalogue", "SQLite", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLFunctionsTests", dependencies: ["SQLFunctions", "FeatureCatalogue", "SQLite", "Numerics", "IngestionSupport", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
         .testTarget(name: "ExtensionTests", dependencies: ["CSQLite", "FeatureCatalogue", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "CSQLite", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
@@ -77,8 +79,8 @@ let package = Package(
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "DictionaryLearningTests", dependencies: ["DictionaryLearning", "SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"], swiftSettings: optimised),
 
-        // The price: see Tests/Benchmarks/ingest.sh, train.sh and vector.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        // The price: see Tests/Benchmarks/ingest.sh, lineage.sh, train.sh and vector.sh.
+        .executableTarget(name: "benchmarks", dependencies: ["Analyses", "Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "lineage.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "DictionarySupport", "Formats", "Numerics"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

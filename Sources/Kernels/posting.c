@@ -121,6 +121,87 @@ ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const u
     return (ptrdiff_t)marked;
 }
 
+ptrdiff_t kernel_posting_count_by_document(const uint8_t *list, size_t bytes, const uint32_t *document_of, const uint32_t *ends, size_t n,
+                                           uint32_t *documents, uint32_t *counts) {
+    size_t count, at;
+    if (read_count(list, bytes, &count, &at)) return -1;
+    uint64_t position = 0, end = 0;
+    ptrdiff_t entries = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t step;
+        if (read_varint(list, bytes, &at, &step)) return -1;
+        if (i > 0 && step == 0) return -1; // positions ascend
+        position += step;
+        if (position >= end) {
+            if (position >= n) return -1;
+            documents[entries] = document_of[position];
+            counts[entries] = 0;
+            end = ends[document_of[position]];
+            entries++;
+        }
+        counts[entries - 1]++;
+    }
+    return entries;
+}
+
+int kernel_posting_tally_marked(const uint8_t *list, size_t bytes, size_t first, const uint64_t *marks, size_t n, const uint32_t *document_of, size_t length,
+                                struct kernel_marked_tally *tally) {
+    size_t count, at;
+    if (bytes < 1 || read_count(list, bytes, &count, &at) || count > (bytes - at) / 2) return -1;
+    int exponent = (int8_t)list[0];
+    if (exponent < -112 || exponent > 113) return -1;
+    const uint8_t *halves = list + bytes - 2 * count;
+    uint64_t position = 0;
+    size_t marked = 0;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t step;
+        if (read_varint(list, bytes, &at, &step) || (i > 0 && step == 0)) return -1;
+        position += step;
+        if (position >= length) return -1;
+        uint64_t place = first + position;
+        if (place >= n || !(marks[place >> 6] >> (place & 63) & 1)) continue;
+        marked++;
+        sum += whole((uint16_t)(halves[2 * i] | halves[2 * i + 1] << 8));
+        uint32_t document = document_of[position];
+        tally->documents += document + 1 != tally->document;
+        tally->document = document + 1;
+    }
+    if (list + at != halves) return -1;
+    tally->count += marked;
+    tally->sum += sum * power(exponent);
+    return 0;
+}
+
+/// Eight sums side by side, so that every processor adds in the same order.
+KERNEL static int sum_halves(const uint8_t *halves, size_t count, double *sum, double *squares) {
+    double sums[8] = {0}, seconds[8] = {0};
+    uint32_t wrong = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t h;
+        memcpy(&h, halves + 2 * i, 2);
+        wrong |= h == 0 || h >= 0x7c00;
+        double value = whole(h);
+        sums[i & 7] += value;
+        seconds[i & 7] += value * value;
+    }
+    for (int lane = 0; lane < 8; lane++) *sum += sums[lane], *squares += seconds[lane];
+    return wrong ? -1 : 0;
+}
+
+int kernel_posting_sums(const uint8_t *list, size_t bytes, struct kernel_posting_sums *sums) {
+    size_t count, at;
+    if (bytes < 1 || read_count(list, bytes, &count, &at) || count > (bytes - at) / 2) return -1;
+    int exponent = (int8_t)list[0];
+    if (exponent < -112 || exponent > 113) return -1;
+    double sum = 0, squares = 0, up = power(exponent);
+    if (sum_halves(list + bytes - 2 * count, count, &sum, &squares)) return -1;
+    sums->count += count;
+    sums->sum += sum * up;
+    sums->squares += squares * up * up;
+    return 0;
+}
+
 uint64_t kernel_checksum(uint64_t seed, const uint8_t *data, size_t bytes) {
     // Multiply and fold, eight bytes a step; the length goes in first so that zeros at the end count.
     const uint64_t odd = 0x9e3779b97f4a7c15u;

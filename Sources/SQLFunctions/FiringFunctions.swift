@@ -123,7 +123,7 @@ struct CofiringFunction: TableFunction {
 }
 
 /// Where positions of a corpus lie.
-private struct CorpusPlace {
+struct CorpusPlace {
     let text: CorpusText
     private let topics: [Int: String]
 

@@ -15,6 +15,8 @@ public func registerFunctions(on connection: Connection) throws {
     try connection.register(ActivationsFunction(of: current))
     try connection.register(ExamplesFunction(of: current))
     try connection.register(CofiringFunction(of: current))
+    try connection.register(TaggedFunction(of: current))
+    try connection.register(TagPositionsFunction(of: current))
 }
 
 /// The functions of one feature or position.

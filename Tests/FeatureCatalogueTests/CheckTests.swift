@@ -140,6 +140,16 @@ struct CheckTests {
         .init("INSERT INTO label (feature_id, text, author, created_at) SELECT feature_id, 'x', 'y', '' FROM label WHERE id = 1", "label that a label supersedes"),
         .init("INSERT INTO label (feature_id, text, author, created_at) VALUES (5, 'x', 'y', '')", "feature of a label"),
         .init("INSERT INTO label (feature_id, text, author, created_at) SELECT feature_id + 1, 'x', ' ', '' FROM label WHERE id = 1", "author of a label"),
+        // Tags.
+        .init("UPDATE tag_block SET checksum = checksum + 1", "checksum of a block of a tag"),
+        .init("UPDATE tag_block SET bits = zeroblob(8)", "bytes of a block of a tag"),
+        .init("UPDATE tag_block SET bits = zeroblob(length(bits))", "tokens of a block of a tag"),
+        .init("UPDATE tag_block SET bits = CAST(substr(bits, 1, length(bits) - 1) || x'80' AS BLOB)", "tokens of a tag"),
+        .init("UPDATE tag_block SET first_position = 65536", "place of a block of a tag"),
+        .init("UPDATE tag SET tokens = 4", "tokens of a tag"),
+        .init("UPDATE tag SET documents = 4", "documents of a tag"),
+        .init("UPDATE tag SET kind = 'x'", "tags"),
+        .init("DELETE FROM tag", "tag of a block"),
         // A run that kept only the strongest.
         .init("UPDATE statistic SET firings = 19 WHERE feature_id & 15 = 4", "firings of a feature", world: keepTop),
         .init("UPDATE statistic SET firings = firings + 1 WHERE feature_id & 15 = 4", "histogram of a feature", world: keepTop),
@@ -160,6 +170,9 @@ struct CheckTests {
             files[name] = try? withTemporaryFolder { folder in
                 let path = folder.appending(path: "c.sqlite").path
                 try Planted.small(keepTop: keep).write(to: path)
+                let catalogue = try Catalogue(path: path, for: .writing), corpus = try catalogue.corpus(1)
+                _ = try catalogue.keepTag("early", .regex, "w[0-9]", PositionSet([3, 5, 70, 588], length: corpus.tokens), documents: 3, of: corpus, engine: "test", at: Planted.time)
+                try catalogue.checkpoint()
                 return try Data(contentsOf: URL(filePath: path))
             }
         }
@@ -177,7 +190,7 @@ struct CheckTests {
             #expect(counts["tokens"] == world.total)
             #expect(counts["documents"] == 20)
             #expect(counts["features"] == 12)
-            #expect(counts["labels"] == 4)
+            #expect(counts["labels"] == 4 && counts["tags"] == 1)
             #expect(counts["segments"] == 3)
             if world.keepTop == nil, self.isComplete(path) { #expect(counts["firings"] == world.firings.count) }
         }

@@ -56,8 +56,10 @@ extension Catalogue {
         try connection.snapshot {
             examination.examineFile()
             examination.examineCorpora()
+            examination.examineTags()
             examination.examineDictionaries()
             examination.examineNeighbours()
+            examination.examineLineages()
             examination.examineLabels()
             examination.examineRuns()
         }

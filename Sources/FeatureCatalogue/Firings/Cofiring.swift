@@ -30,9 +30,7 @@ extension Catalogue {
     /// Reads the posting lists of all features in the segments where this one fires: some nanoseconds a firing there.
     /// - Throws: where the run kept only the strongest firings, from which nothing exact can be counted.
     public func cofirings(of feature: Int, in run: Run) throws -> [Cofiring] {
-        guard run.keepTop == nil else {
-            throw MonosemeError("\(run.dictionary.name) keeps only the \(run.keepTop!) strongest firings of each feature: what fires together cannot be counted from these", hint: "ingest it again without --keep-top")
-        }
+        try demandEveryFiring(of: run, for: "what fires together cannot be counted")
         try demandSoundShape(run.dictionary)
         var counts = [Int](repeating: 0, count: run.dictionary.features)
         for segment in try segments(of: run) {

@@ -43,7 +43,7 @@ extension TopicTable {
     ///   - hasAll: whether those are all its firings: some may have been left out (`keepTop`), and then nothing is said of rates and ranks.
     /// - Returns: for the topics it fires on, topic ids ascending.
     func evidence(of tallies: ArraySlice<kernel_document_tally>, hasAll: Bool) -> [TopicEvidence] {
-        var firings = [Sums](repeating: Sums(), count: ids.count), total = Sums()
+        var firings = [DocumentSums](repeating: DocumentSums(), count: ids.count), total = DocumentSums()
         for tally in tallies {
             let document = Int(tally.document)
             firings[topicOf[document]].add(Double(tally.firings), tokens[document])
@@ -55,44 +55,24 @@ extension TopicTable {
             guard hasAll else { return evidence }
             evidence.auroc = detectors[topic].auroc
             if isTestable(topic) {
-                let z = z(firings[topic], topics[topic], total)
+                let z = rateDifference(firings[topic], on: topics[topic], total - firings[topic], on: all - topics[topic])
                 evidence.z = z
                 evidence.p = tallies.count < 2 ? 1 : StudentT.upperTail(z, freedom: Double(tallies.count - 1))
             }
             return evidence
         }
     }
+}
 
-    /// Sums over documents with a firing, of y firings and n tokens.
-    private struct Sums {
-        var firings = 0.0, squares = 0.0, products = 0.0
-
-        mutating func add(_ firings: Double, _ tokens: Double) {
-            self.firings += firings
-            squares += firings * firings
-            products += firings * tokens
-        }
-
-        static func - (all: Sums, part: Sums) -> Sums {
-            Sums(firings: all.firings - part.firings, squares: all.squares - part.squares, products: all.products - part.products)
-        }
-
-        /// Q of a group with these firings: silent documents, too, differ from what the rate expects of them.
-        func variation(_ group: Totals) -> Double {
-            let rate = firings / group.tokens, m = Double(group.documents)
-            return m / (m - 1) * max(0, squares - 2 * rate * products + rate * rate * group.squares)
-        }
-    }
-
-    private func z(_ topic: Sums, _ documents: Totals, _ total: Sums) -> Double {
-        let rest = total - topic, others = all - documents
-        let rate = total.firings / all.tokens, here = topic.firings / documents.tokens, elsewhere = rest.firings / others.tokens
-        let g = 2 * (topic.firings * log(here / rate) + (rest.firings > 0 ? rest.firings * log(elsewhere / rate) : 0))
-        let inTopic = topic.variation(documents)
-        let designEffect = max(1, (inTopic + rest.variation(others)) / total.firings, inTopic / topic.firings)
-        let z = (max(0, g) / designEffect).squareRoot()
-        return here < elsewhere ? -z : z
-    }
+/// z of the rate on one group of documents, on which the feature fires, against the rate on another; positive where the first is higher.
+func rateDifference(_ first: DocumentSums, on firstGroup: TopicTable.Totals, _ second: DocumentSums, on secondGroup: TopicTable.Totals) -> Double {
+    let firings = first.firings + second.firings, rate = firings / (firstGroup.tokens + secondGroup.tokens)
+    let here = first.firings / firstGroup.tokens, elsewhere = second.firings / secondGroup.tokens
+    let g = 2 * (first.firings * log(here / rate) + (second.firings > 0 ? second.firings * log(elsewhere / rate) : 0))
+    let inFirst = first.variation(firstGroup)
+    let designEffect = max(1, (inFirst + second.variation(secondGroup)) / firings, inFirst / first.firings)
+    let z = (max(0, g) / designEffect).squareRoot()
+    return here < elsewhere ? -z : z
 }
 
 /// Benjamini and Hochberg's q for each p: the false discovery rate if it and all that are no larger are believed.
