@@ -134,6 +134,18 @@ private func isClose(_ a: Double?, _ b: Double?) -> Bool {
             let path = folder.appending(path: "c.sqlite").path
             try Planted.small(keepTop: keepTop).write(to: path)
             let catalogue = try Catalogue(path: path, for: .writing), before = try catalogue.connection.first(Self.evidence) { $0.text(0) }
+            try catalogue.rewind(to: 9)
+            let again = try Catalogue(path: path, for: .writing)
+            #expect(try again.connection.first(Self.evidence) { $0.text(0) } == before)
+            #expect(try again.check().findings.map(\.description) == [])
+        }
+    }
+
+    @Test(arguments: [nil, 20] as [Int?]) func `evidence that could not be counted is missed by name, and counted when it can be`(keepTop: Int?) throws {
+        try withTemporaryFolder { folder in
+            let path = folder.appending(path: "c.sqlite").path
+            try Planted.small(keepTop: keepTop).write(to: path)
+            let catalogue = try Catalogue(path: path, for: .writing), before = try catalogue.connection.first(Self.evidence) { $0.text(0) }
             try catalogue.connection.execute(Self.forget)
             #expect(failure { _ = try catalogue.topicRates(of: 0, in: try catalogue.run(of: DictionaryName(parsing: "A/0")), by: .z) }?.hint?.contains("monoseme check") == true)
             let again = try Catalogue(path: path, for: .writing)
