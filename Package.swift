@@ -68,7 +68,7 @@ let package = Package(
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Analyses", "DictionaryLearning", "FeatureCatalogue", "SQLite", "Formats", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Analyses", "DictionaryLearning", "FeatureCatalogue", "SQLite", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLFunctionsTests", dependencies: ["SQLFunctions", "FeatureCatalogue", "SQLite", "Numerics", "IngestionSupport", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
         .testTarget(name: "ExtensionTests", dependencies: ["CSQLite", "FeatureCatalogue", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "CSQLite", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
@@ -79,8 +79,8 @@ let package = Package(
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "DictionaryLearningTests", dependencies: ["DictionaryLearning", "SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"], swiftSettings: optimised),
 
-        // The price: see Tests/Benchmarks/ingest.sh, train.sh and vector.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        // The price: see Tests/Benchmarks/ingest.sh, lineage.sh, train.sh and vector.sh.
+        .executableTarget(name: "benchmarks", dependencies: ["Analyses", "Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "lineage.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "DictionarySupport", "Formats", "Numerics"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

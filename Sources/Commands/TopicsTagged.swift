@@ -39,7 +39,7 @@ enum TopicsTagged {
             return false
         }
         if let ranking = invocation[Topics.order], ranking.tag == nil { throw UsageError("features of a tag are not ranked by \(ranking.argument): that is for topics", hint: "--by \(SubjectOrder.allCases.map(\.rawValue).joined(separator: ", "))") }
-        try catalogue.connection.snapshot { try list(tag, run, invocation, catalogue) }
+        try list(tag, run, invocation, catalogue)
         return true
     }
 

@@ -69,6 +69,7 @@ public final class Catalogue {
                 try connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = 1; PRAGMA cache_size = -65536")
                 try migrate()
                 try writeMissingCodes()
+                try writeMissingTopicEvidence()
             }
         } catch let error as SQLiteError {
             throw explain(error, in: path)

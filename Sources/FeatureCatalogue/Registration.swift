@@ -149,6 +149,6 @@ extension Catalogue {
         var statistic = try Statement("INSERT INTO statistic (run_id, feature_id) VALUES (?, ?)", on: connection)
         for index in 0..<dictionary.features { try statistic.run(.init(id), .init(dictionary.featureID(index))) }
         return Run(id: id, dictionary: dictionary, corpus: corpus.id, contextLength: rules.contextLength, prependsBOS: rules.prependsBOS, keepTop: rules.keepTop,
-                   tokens: 0, firings: 0, isComplete: false)
+                   tokens: 0, firings: 0, isComplete: false, topicTests: nil)
     }
 }

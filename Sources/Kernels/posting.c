@@ -121,6 +121,29 @@ ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const u
     return (ptrdiff_t)marked;
 }
 
+ptrdiff_t kernel_posting_count_by_document(const uint8_t *list, size_t bytes, const uint32_t *document_of, const uint32_t *ends, size_t n,
+                                           uint32_t *documents, uint32_t *counts) {
+    size_t count, at;
+    if (read_count(list, bytes, &count, &at)) return -1;
+    uint64_t position = 0, end = 0;
+    ptrdiff_t entries = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t step;
+        if (read_varint(list, bytes, &at, &step)) return -1;
+        if (i > 0 && step == 0) return -1; // positions ascend
+        position += step;
+        if (position >= end) {
+            if (position >= n) return -1;
+            documents[entries] = document_of[position];
+            counts[entries] = 0;
+            end = ends[document_of[position]];
+            entries++;
+        }
+        counts[entries - 1]++;
+    }
+    return entries;
+}
+
 int kernel_posting_tally_marked(const uint8_t *list, size_t bytes, size_t first, const uint64_t *marks, size_t n, const uint32_t *document_of, size_t length,
                                 struct kernel_marked_tally *tally) {
     size_t count, at;

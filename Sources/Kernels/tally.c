@@ -67,13 +67,15 @@ int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n
 }
 
 size_t kernel_scan_firings(const uint32_t *positions, const float *values, size_t n, const uint32_t *document_of, float threshold,
-                           struct kernel_maximum *maxima, size_t *count, uint32_t *places) {
+                           struct kernel_document_tally *documents, size_t *count, uint32_t *places) {
     size_t found = 0, last = *count;
     for (size_t i = 0; i < n; i++) {
         float value = values[i];
         uint32_t document = document_of[positions[i]];
-        if (last == 0 || maxima[last - 1].document != document) maxima[last++] = (struct kernel_maximum){document, value};
-        else if (value > maxima[last - 1].value) maxima[last - 1].value = value;
+        if (last == 0 || documents[last - 1].document != document) documents[last++] = (struct kernel_document_tally){document, 0, value};
+        struct kernel_document_tally *here = documents + last - 1;
+        here->firings++;
+        if (value > here->maximum) here->maximum = value;
         places[found] = (uint32_t)i;
         found += value > threshold;
     }

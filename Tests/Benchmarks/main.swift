@@ -13,6 +13,10 @@ import Glibc
 // benchmarks activations MODEL CORPUS ROWS OUT.f32         shuffled activations of a model's neurons, raw float32
 // benchmarks train ROWS.f32 WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…]    steps of training; one line of JSON
 // benchmarks warm ROWS.f32 WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]    writes a START
+// benchmarks lineage CATALOGUE COARSE FINE THREADS         builds a lineage in the catalogue; one line of JSON
+// benchmarks cofirings CATALOGUE COARSE FINE THREADS       the sparse product alone; one line of JSON
+// benchmarks cosines COLUMNS ROWS WIDTH THREADS            cosines by blocks, and sgemm; one line of JSON
+// benchmarks firings CATALOGUE TOKENS COARSE FINE          writes a catalogue of generated firings of two versions, X/0 and X/1
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
@@ -37,8 +41,14 @@ do {
         let numbers = arguments[3...7].map { Int($0) ?? 1 }
         let job = TrainingJob(features: numbers[1], batchSize: numbers[2], warmUpSteps: 0, steps: numbers[3], threads: numbers[4], recipe: arguments[9], settings: Array(arguments[10...]))
         print(try job.writeTrainingState(readRows(arguments[2], width: numbers[0]), to: arguments[8]))
+    case ("lineage", 6): print(try measureLineage(arguments[2], from: arguments[3], to: arguments[4], threads: max(1, Int(arguments[5]) ?? 1)))
+    case ("cofirings", 6): print(try measureCofirings(arguments[2], of: arguments[3], and: arguments[4], threads: max(1, Int(arguments[5]) ?? 1)))
+    case ("cosines", 6):
+        let numbers = arguments[2...5].map { max(1, Int($0) ?? 1) }
+        print(try measureCosines(columns: numbers[0], rows: numbers[1], width: numbers[2], threads: numbers[3]))
+    case ("firings", 6): try writeFirings(to: arguments[2], tokens: Int(arguments[3]) ?? 0, coarse: Int(arguments[4]) ?? 0, fine: Int(arguments[5]) ?? 0)
     default:
-        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]")
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | lineage CATALOGUE COARSE FINE THREADS | cofirings CATALOGUE COARSE FINE THREADS | cosines COLUMNS ROWS WIDTH THREADS | firings CATALOGUE TOKENS COARSE FINE | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…]")
         exit(2)
     }
 } catch {

@@ -105,4 +105,22 @@ import Testing
             #expect(answers[3 * query..<3 * query + 3].map(Int.init) == Array(cosines.indices.sorted { cosines[$0] > cosines[$1] }.prefix(3)))
         }
     }
+
+    @Test func `the benchmarks of lineage run on generated firings, and two threads find what one does`() throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = "\(folder)/catalogue.sqlite"
+        try writeFirings(to: path, tokens: 3_000, coarse: 40, fine: 160, width: 32, segmentTokens: 1_024)
+        let products = try [1, 2].map { try JSON(parsing: measureCofirings(path, of: "X/0", and: "X/1", threads: $0)) }
+        // Every fine feature fires with some coarse ones on every token: some 25 · 20 pairs a token, less what rare features have.
+        #expect(try #require(products[0]["together"]?.integer) > 3_000 * 200)
+        for key in ["pairs", "together", "product"] { #expect(products[0][key] == products[1][key]) }
+        let line = try JSON(parsing: measureLineage(path, from: "X/0", to: "X/1", threads: 2))
+        #expect(line["was_complete"]?.bool == false)
+        #expect(try JSON(parsing: measureLineage(path, from: "X/0", to: "X/1", threads: 1))["was_complete"]?.bool == true)
+        let cosines = try JSON(parsing: measureCosines(columns: 100, rows: 300, width: 16, threads: 2))
+        #expect(try #require(cosines["greatest"]?.number) > 0.6)
+        #expect(try #require(cosines["share"]?.number) > 0)
+    }
 }

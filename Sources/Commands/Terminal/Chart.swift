@@ -90,4 +90,4 @@ private func merged<Value>(_ values: [Value], into count: Int, _ merge: (Value, 
     }
 }
 
-private func withoutTrailingSpaces(_ line: String) -> String { String(line.reversed().drop { $0 == " " }.reversed()) }
+func withoutTrailingSpaces(_ line: String) -> String { String(line.reversed().drop { $0 == " " }.reversed()) }

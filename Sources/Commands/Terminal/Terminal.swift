@@ -56,6 +56,9 @@ struct Style: Sendable {
     /// For the one place to look at: the token that fired.
     func highlight(_ text: String) -> String { wrap(text, "1;33") }
 
+    /// A scale of four for shaded cells, from dark to bright.
+    func shade(_ text: String, _ level: Int) -> String { wrap(text, ["38;5;24", "38;5;31", "38;5;38", "1;38;5;51"][min(3, max(0, level))]) }
+
     private func wrap(_ text: String, _ code: String) -> String {
         isOn && !text.isEmpty ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
     }

@@ -60,10 +60,26 @@ extension Catalogue {
 
     /// A topic by its name, in any case of letters.
     public func topic(named name: String, of corpus: Int) throws -> Topic {
+        if let topic = try topicIfAny(named: name, of: corpus) { return topic }
+        throw try unknownTopic(name, of: corpus)
+    }
+
+    func topicIfAny(named name: String, of corpus: Int) throws -> Topic? {
         let all = try topics(of: corpus)
-        if let exact = all.first(where: { $0.name == name }) ?? all.first(where: { $0.name.lowercased() == name.lowercased() }) { return exact }
-        let known = all.prefix(40).map(\.name).joined(separator: ", ")
-        throw MonosemeError("there is no topic \(quoted(name)) in corpus \(quoted(try self.corpus(corpus).name))", hint: "its topics are \(known)\(all.count > 40 ? ", …" : "")")
+        return all.first(where: { $0.name == name }) ?? all.first(where: { $0.name.lowercased() == name.lowercased() })
+    }
+
+    /// Of many topics, the hint names those that begin most like the one that was asked for.
+    func unknownTopic(_ name: String, of corpus: Int, orFile: Bool = false) throws -> MonosemeError {
+        let all = try topics(of: corpus).map(\.name), limit = 40
+        var known = all
+        if all.count > limit {
+            let wanted = name.lowercased()
+            let likeness = all.map { $0.lowercased().commonPrefix(with: wanted) }
+            known = all.indices.sorted { likeness[$0] != likeness[$1] ? likeness[$0] > likeness[$1] : $0 < $1 }.prefix(limit).map { all[$0] }
+        }
+        return MonosemeError("there is no topic \(orFile ? "and no file " : "")\(quoted(name)) in corpus \(quoted(try self.corpus(corpus).name))",
+                             hint: "its topics are \(known.joined(separator: ", "))\(all.count > limit ? ", …" : "")")
     }
 
     /// The document that holds `position`.
@@ -160,4 +176,9 @@ extension DocumentTable {
         }
         return contexts
     }
+}
+
+private extension String {
+    /// Characters at the beginning that two texts share.
+    func commonPrefix(with other: String) -> Int { zip(self, other).prefix { $0 == $1 }.count }
 }

@@ -2,7 +2,7 @@ import Diagnostics
 import Kernels
 import SQLite
 
-// One pass over all postings of a run: examples and tokens of each feature, written as rows of references.
+// One pass over all postings of a run: examples, tokens and topics of each feature, written as rows of references.
 
 /// Examples kept for each feature, at most.
 public let examplesKept = 20
@@ -12,8 +12,8 @@ private let candidatesKept = 512
 public let examplesPerDocument = 3
 /// Tokens kept for each feature.
 let tokensKept = 5
-/// Features that are counted in one pass: as many as have tallies by token in 48 MB, and fewer where there are so many
-/// documents that their maxima would fill the memory instead.
+/// Features that are counted in one pass: as many as have tallies by token (16 bytes) in 48 MB, and fewer where there are so many
+/// documents that tallies by document (12 bytes) would fill 48 MB instead.
 private func featuresPerPass(vocabulary: Int, documents: Int) -> Int {
     max(1, min(max(16, min(256, (3 << 24) / 16 / max(1, vocabulary))), (1 << 22) / max(1, documents)))
 }
@@ -84,7 +84,7 @@ private struct SegmentText: Sendable {
 
 /// What each feature of a group gets; each place is written by one thread.
 private final class Found: @unchecked Sendable {
-    typealias Row = (examples: [(Int, Float)], tokens: [Int], topics: [(topic: Int, detector: TopicDetector)])
+    typealias Row = (examples: [(Int, Float)], tokens: [Int], topics: [TopicEvidence])
     let rows: UnsafeMutableBufferPointer<Row>
 
     init(_ count: Int) {
@@ -102,14 +102,14 @@ private final class FeatureScan: @unchecked Sendable {
     var strongest = Strongest()
     /// By token of the vocabulary.
     private(set) var tokens: [kernel_token_tally]
-    /// The largest value in each document that has one: the first `maximaCount`.
-    private var maxima: [kernel_maximum] = []
-    private var maximaCount = 0
+    /// Of each document in which it fires: the first `documentCount`.
+    private var documents: [kernel_document_tally] = []
+    private var documentCount = 0
     private var positions: [UInt32] = []
     private var values: [Float] = []
     private var places: [UInt32] = []
 
-    var documentMaxima: ArraySlice<kernel_maximum> { maxima[..<maximaCount] }
+    var documentTallies: ArraySlice<kernel_document_tally> { documents[..<documentCount] }
 
     init(vocabulary: Int) {
         tokens = .init(repeating: kernel_token_tally(), count: vocabulary)
@@ -117,7 +117,7 @@ private final class FeatureScan: @unchecked Sendable {
 
     func reset() {
         strongest = Strongest()
-        maximaCount = 0
+        documentCount = 0
         tokens.withUnsafeMutableBufferPointer { $0.update(repeating: kernel_token_tally()) }
     }
 
@@ -132,9 +132,9 @@ private final class FeatureScan: @unchecked Sendable {
         guard kernel_posting_decode(bytes, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < text.ids.count else { return false }
         guard kernel_tally_tokens(positions, values, count, text.ids, tokens.count, &tokens) == 0 else { return false }
         // One more document for each firing, or for each document of the segment, is the most there can be.
-        let room = maximaCount + min(count, Int(text.documentOf.last! - text.documentOf.first!) + 1)
-        if maxima.count < room { maxima.append(contentsOf: repeatElement(kernel_maximum(), count: max(room, 2 * maxima.count) - maxima.count)) }
-        let found = kernel_scan_firings(positions, values, count, text.documentOf, strongest.threshold, &maxima, &maximaCount, &places)
+        let room = documentCount + min(count, Int(text.documentOf.last! - text.documentOf.first!) + 1)
+        if documents.count < room { documents.append(contentsOf: repeatElement(kernel_document_tally(), count: max(room, 2 * documents.count) - documents.count)) }
+        let found = kernel_scan_firings(positions, values, count, text.documentOf, strongest.threshold, &documents, &documentCount, &places)
         for place in places[..<found] where strongest.wants(values[Int(place)]) {
             let position = Int(positions[Int(place)])
             strongest.add(text.candidate(at: position, values[Int(place)], document: Int(text.documentOf[position])))
@@ -150,8 +150,10 @@ extension Catalogue {
         var exampleWriter = try RowWriter(into: "feature_example (run_id, feature_id, rank, position, value)", columns: 5, on: connection)
         var tokenWriter = try RowWriter(into: "feature_token (run_id, feature_id, rank, token, firings, sum)", columns: 6, on: connection)
         let features = run.dictionary.features
-        var detector = try Statement("UPDATE feature_topic SET threshold = ?, precision = ?, recall = ?, f1 = ? WHERE run_id = ? AND topic_id = ? AND feature_id = ?", on: connection)
-        let detectors = TopicDetectors(documents)
+        let topics = TopicTable(documents)
+        var evidence = RunEvidence(topics)
+        // Firings of each feature: of some, `keepTop` may have left out the weaker ones.
+        let firings = try connection.rows("SELECT firings FROM statistic WHERE run_id = ? ORDER BY feature_id", .init(run.id)) { $0.integer(0) }
         let scans = (0..<min(features, featuresPerPass(vocabulary: vocabulary, documents: documents.count))).map { _ in FeatureScan(vocabulary: vocabulary) }
 
         for first in stride(from: 0, to: features, by: scans.count) {
@@ -171,8 +173,8 @@ extension Catalogue {
             }
             let found = Found(group.count)
             try forEach(group.count) { place in
-                let scan = scans[place]
-                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.tokens), detectors.best(scan.documentMaxima))
+                let scan = scans[place], tallies = scan.documentTallies, hasAll = tallies.reduce(0) { $0 + Int($1.firings) } == firings[first + place]
+                found.rows[place] = (Catalogue.examples(&scan.strongest), Catalogue.top(tokensKept, of: scan.tokens), topics.evidence(of: tallies, hasAll: hasAll))
             }
             for feature in group {
                 let id = run.dictionary.featureID(feature), scan = scans[feature - first], (examples, tokens, topics) = found.rows[feature - first]
@@ -182,13 +184,12 @@ extension Catalogue {
                 for (place, best) in tokens.enumerated() {
                     try tokenWriter.add(.init(run.id), .init(id), .init(place + 1), .init(best), .init(scan.tokens[best].firings), .real(scan.tokens[best].sum))
                 }
-                for (topic, best) in topics {
-                    try detector.run(.init(best.threshold), .real(best.precision), .real(best.recall), .real(best.f1), .init(run.id), .init(topic), .init(id))
-                }
+                evidence.add(topics, of: feature)
             }
         }
         try exampleWriter.finish()
         try tokenWriter.finish()
+        try write(evidence, of: run)
     }
 
     /// The lists of some features in one segment, end to end.

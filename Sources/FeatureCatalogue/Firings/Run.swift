@@ -14,6 +14,8 @@ public struct Run: Sendable, Equatable {
     public let tokens: Int
     public let firings: Int
     public let isComplete: Bool
+    /// Pairs of a feature and a topic behind every q, those without a firing included; `nil`: not counted (yet).
+    public let topicTests: Int?
 
     /// Corpus tokens in the longest context.
     public var corpusTokensPerContext: Int { contextLength - (prependsBOS ? 1 : 0) }
@@ -39,9 +41,9 @@ extension Catalogue {
     }
 
     func runIfAny(of dictionary: FeatureDictionary) throws -> Run? {
-        try connection.first("SELECT id, corpus_id, context_length, prepend_bos, keep_top, tokens, firings, is_complete FROM run WHERE dictionary_id = ?", .init(dictionary.id)) { row in
+        try connection.first("SELECT id, corpus_id, context_length, prepend_bos, keep_top, tokens, firings, is_complete, topic_tests FROM run WHERE dictionary_id = ?", .init(dictionary.id)) { row in
             Run(id: row.integer(0), dictionary: dictionary, corpus: row.integer(1), contextLength: row.integer(2), prependsBOS: row.integer(3) != 0,
-                keepTop: row.optionalInteger(4), tokens: row.integer(5), firings: row.integer(6), isComplete: row.integer(7) != 0)
+                keepTop: row.optionalInteger(4), tokens: row.integer(5), firings: row.integer(6), isComplete: row.integer(7) != 0, topicTests: row.optionalInteger(8))
         }
     }
 

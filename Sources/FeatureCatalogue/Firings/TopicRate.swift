@@ -17,8 +17,20 @@ public struct TopicRate: Sendable, Equatable {
     public let maximum: Double
     public let documentsFiring: Int
     public let topicDocuments: Int
-    /// "Fires at least this strongly somewhere in the document" as a detector of the topic; `nil` in an unfinished run.
+    /// "Fires at least this strongly somewhere in the document" as a detector of the topic, chosen on half of the documents
+    /// and measured on the other; `nil` in an unfinished run, where the topic has one document, and where the feature fires
+    /// on none of those that choose.
     public let detector: TopicDetector?
+    /// Of the feature's summed activation, the part on this topic.
+    public let massSpecificity: Double
+    /// Standard errors between the rate on the topic's documents and the rate on the others; `nil` where the topic or the
+    /// rest of the corpus has fewer than two documents, or where the run did not keep all of the feature's firings.
+    public let z: Double?
+    /// The false discovery rate if this pair and all with a smaller q are believed (Benjamini & Hochberg 1995); `nil` where `z` is.
+    public let q: Double?
+    /// The chance that the feature's strongest firing is stronger in a document of the topic than in another, on held-out
+    /// documents; `nil` where one of the two kinds is missing, or where the run did not keep all of the feature's firings.
+    public let auroc: Double?
     /// z of the log-odds ratio of firing on the topic against elsewhere, with an informative Dirichlet prior of α₀ = 500
     /// pseudo-tokens at the feature's overall rate (Monroe, Colaresi & Quinn 2008, eq. 22). A sort key, not a test: tokens
     /// of one document are not independent.
@@ -27,13 +39,16 @@ public struct TopicRate: Sendable, Equatable {
 
 /// What topics, or the features of a topic, can be ranked by.
 public enum TopicOrder: String, Sendable, CaseIterable {
-    case lift, logOdds = "log-odds", f1, firings, share
+    case z, lift, logOdds = "log-odds", f1, auroc, mass, firings, share
 
     func key(_ rate: TopicRate) -> Double {
         switch self {
+        case .z: rate.z ?? -.infinity
         case .lift: rate.lift
         case .logOdds: rate.logOdds
         case .f1: rate.detector?.f1 ?? 0
+        case .auroc: rate.auroc ?? 0
+        case .mass: rate.massSpecificity
         case .firings: Double(rate.firings)
         case .share: rate.share
         }
@@ -56,7 +71,7 @@ extension Catalogue {
     private func rates(_ run: Run, _ condition: String, _ values: [SQLiteValue], by order: TopicOrder) throws -> [TopicRate] {
         var rates: [TopicRate] = []
         try connection.query("""
-            SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1
+            SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1, mass_specificity, z, q, auroc
             FROM topic_rate WHERE run_id = ? AND \(condition)
             """, [.init(run.id)] + values) { row in
             let firings = row.integer(2), topicTokens = row.integer(3), share = row.real(5)
@@ -66,6 +81,7 @@ extension Catalogue {
                 rate: row.real(4), share: share, lift: row.real(6), meanWhenActive: row.real(7), maximum: row.real(8), documentsFiring: row.integer(9),
                 topicDocuments: row.integer(10),
                 detector: row.optionalReal(11).map { TopicDetector(threshold: Float($0), precision: row.real(12), recall: row.real(13), f1: row.real(14)) },
+                massSpecificity: row.real(15), z: row.optionalReal(16), q: row.optionalReal(17), auroc: row.optionalReal(18),
                 logOdds: logOddsZ(firings, of: topicTokens, all, of: run.tokens)))
         }
         // Equal keys (many features detect a topic perfectly): by lift, then by topic, then by feature.

@@ -25,6 +25,6 @@ extension TopicRate {
         TopicRate(feature: feature, topic: topic, firings: firings, topicTokens: topicTokens, rate: rate, share: share, lift: lift, meanWhenActive: meanWhenActive * factor,
                   maximum: maximum * factor, documentsFiring: documentsFiring, topicDocuments: topicDocuments,
                   detector: detector.map { TopicDetector(threshold: Float(Double($0.threshold) * factor), precision: $0.precision, recall: $0.recall, f1: $0.f1) },
-                  logOdds: logOdds)
+                  massSpecificity: massSpecificity, z: z, q: q, auroc: auroc, logOdds: logOdds)
     }
 }

@@ -8,8 +8,11 @@ public struct LineageEvidence: Sendable, Equatable {
     public var tokens: Int?
     /// n_pc: tokens on which both fire.
     public var together: Int?
-    /// Σ f_c over A_p, of Σ f_c.
-    public var massCoverage: Double?
+    /// Of the child's mass Σ f_c, the part on the parent's tokens, and of the parent's mass the part on the child's: coverage and keep, weighted by activation.
+    /// Weak firings, of which trained dictionaries have many and which mean little, do not drown strong ones.
+    public var massCoverage, massKeep: Double?
+    /// (Σ f_c)² / Σ f_c²: as many firings of equal strength say as much (Kish's effective size).
+    public var effectiveFirings: Double?
     /// The cosine of the two activations restricted to the tokens where one fires, the larger of the two restrictions (Towards Monosemanticity,
     /// "Feature splitting").
     public var maskedCosine: Double?
@@ -20,9 +23,10 @@ public struct LineageEvidence: Sendable, Equatable {
     /// ρ = decoder cosine · mean of f_c when active / mean of f_p when active: how much of the parent's usual push the child's carries.
     public var containment: Double?
 
-    public init(parentFirings: Int, childFirings: Int, tokens: Int? = nil, together: Int? = nil, massCoverage: Double? = nil, maskedCosine: Double? = nil,
+    public init(parentFirings: Int, childFirings: Int, tokens: Int? = nil, together: Int? = nil, massCoverage: Double? = nil, massKeep: Double? = nil, effectiveFirings: Double? = nil, maskedCosine: Double? = nil,
                 activationCorrelation: Double? = nil, decoderCosine: Double? = nil, containment: Double? = nil) {
-        (self.parentFirings, self.childFirings, self.tokens, self.together, self.massCoverage) = (parentFirings, childFirings, tokens, together, massCoverage)
+        (self.parentFirings, self.childFirings, self.tokens, self.together) = (parentFirings, childFirings, tokens, together)
+        (self.massCoverage, self.massKeep, self.effectiveFirings) = (massCoverage, massKeep, effectiveFirings)
         (self.maskedCosine, self.activationCorrelation, self.decoderCosine, self.containment) = (maskedCosine, activationCorrelation, decoderCosine, containment)
     }
 
@@ -31,19 +35,24 @@ public struct LineageEvidence: Sendable, Equatable {
     /// P(c fires | p fires).
     public var keep: Double? { together.map { parentFirings > 0 ? Double($0) / Double(parentFirings) : 0 } }
     /// The lower end of Wilson's 95 % interval of the coverage.
-    public var coverageLow: Double? { together.map { wilsonLow($0, of: childFirings) } }
-    /// The coverage above what chance gives, of what it leaves: (P(p | c) − P(p)) / (1 − P(p)).
+    public var coverageLow: Double? { coverage.map { wilsonLow($0, of: Double(childFirings)) } }
+    /// The same of the coverage by mass, at the effective number of firings.
+    public var massCoverageLow: Double? {
+        guard let massCoverage, let effectiveFirings else { return nil }
+        return wilsonLow(massCoverage, of: effectiveFirings)
+    }
+    /// The coverage by mass above what chance gives, of what it leaves: (M − P(p)) / (1 − P(p)).
     public var excessCoverage: Double? {
-        guard let coverage, let tokens, tokens > parentFirings else { return nil }
+        guard let massCoverage, let tokens, tokens > parentFirings else { return nil }
         let density = Double(parentFirings) / Double(tokens)
-        return (coverage - density) / (1 - density)
+        return (massCoverage - density) / (1 - density)
     }
 }
 
-/// The lower end of Wilson's 95 % interval of `count` / `total`.
-public func wilsonLow(_ count: Int, of total: Int) -> Double {
-    guard total > 0 else { return 0 }
-    let z = 1.959963984540054, n = Double(total), p = Double(count) / n
+/// The lower end of Wilson's 95 % interval of a share `p` seen in `n` trials.
+public func wilsonLow(_ p: Double, of n: Double) -> Double {
+    guard n > 0 else { return 0 }
+    let z = 1.959963984540054
     let spread = z * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
     return max(0, (p + z * z / (2 * n) - spread) / (1 + z * z / n))
 }

@@ -12,24 +12,29 @@ public enum LineageRule {
     /// coincidence of two rare features makes an edge.
     public static let firingsMinimum = 30
     public static let togetherMinimum = 5
+    /// All of what follows is by mass, each firing weighed by its activation, where not said otherwise.
+    ///
     /// What coverage must have above chance, of what chance leaves: a parent that fires on half of all tokens covers half of everything.
     static let excessMinimum = 0.35
     static let coverageAsserted = 0.7
     static let coverageLowLikely = 0.5
     static let keepSame = 0.7
+    /// And the decoder rows, where they can be compared, must not say otherwise: in a dictionary where many features fire on every token, a rare
+    /// child lies within a dozen coarse features that happen to be on together.
+    static let cosineFloor = 0.25
     /// Decoder evidence: the child carries the parent's direction, with its strength.
-    static let cosineLikely = 0.6
+    public static let cosineLikely = 0.6
     static let containmentLikely = 0.75
     /// Towards Monosemanticity draws an edge from here on.
-    static let maskedCosineCandidate = 0.4
+    public static let maskedCosineCandidate = 0.4
     /// The same where decoder vectors are all there is.
     static let cosineCandidate = 0.7
     /// merge-and: the part of the child's firings on which both parents fire. Parents one of which lies within the other to this part do not count.
     static let jointAnd = 0.5
-    static let nested = 0.7
+    public static let nested = 0.7
     /// merge-or: what the parents cover together, each at least and at most alone, how much of each the child keeps, and how much they may overlap.
     static let unionOr = 0.8
-    static let shareOr = 0.2 ... 0.8
+    public static let shareOr = 0.2 ... 0.8
     static let keepOr = 0.5
     static let jointOr = 0.2
     /// novel: no parent covers as much or points as nearly the same way.
@@ -40,8 +45,8 @@ public enum LineageRule {
     static let unionVanished = 0.5
 
     /// Whether tokens in common say anything.
-    static func hasActivations(_ evidence: LineageEvidence) -> Bool {
-        min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && (evidence.together ?? 0) >= togetherMinimum && (evidence.excessCoverage ?? 0) >= excessMinimum
+    public static func hasActivations(_ evidence: LineageEvidence) -> Bool {
+        (evidence.decoderCosine ?? 1) >= cosineFloor && min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && (evidence.together ?? 0) >= togetherMinimum && (evidence.excessCoverage ?? 0) >= excessMinimum
     }
 
     private static func isCarried(_ evidence: LineageEvidence) -> Bool {
@@ -57,16 +62,16 @@ public enum LineageRule {
             return isCarried(evidence) || cosine >= cosineCandidate ? .candidate : nil
         }
         let hasActivations = hasActivations(evidence)
-        if hasActivations, evidence.coverage! >= coverageAsserted { return .asserted }
-        if hasActivations && evidence.coverageLow! >= coverageLowLikely || isCarried(evidence) { return .likely }
+        if hasActivations, evidence.massCoverage! >= coverageAsserted { return .asserted }
+        if hasActivations && evidence.massCoverageLow! >= coverageLowLikely || isCarried(evidence) { return .likely }
         return hasActivations && (evidence.maskedCosine ?? 0) >= maskedCosineCandidate ? .candidate : nil
     }
 
     /// The kind of an edge as far as it can be told without the child's other parents.
     static func kind(_ evidence: LineageEvidence) -> LineageKind {
-        guard hasActivations(evidence), let coverage = evidence.coverage, let keep = evidence.keep else { return evidence.tokens != nil && isCarried(evidence) ? .absorbed : .overlap }
+        guard hasActivations(evidence), let coverage = evidence.massCoverage, let keep = evidence.massKeep else { return evidence.tokens != nil && isCarried(evidence) ? .absorbed : .overlap }
         if coverage >= coverageAsserted, keep >= keepSame { return .same }
-        if keep < keepSame, evidence.coverageLow! >= coverageLowLikely || coverage >= coverageLowLikely && isCarried(evidence) { return .split }
+        if keep < keepSame, evidence.massCoverageLow! >= coverageLowLikely || coverage >= coverageLowLikely && isCarried(evidence) { return .split }
         return coverage < coverageLowLikely && isCarried(evidence) ? .absorbed : .overlap
     }
 
@@ -88,6 +93,8 @@ public enum LineageRule {
 
         public var edges: [Edge]
         public var kind: LineageNode.Kind?
+
+        public init(edges: [Edge], kind: LineageNode.Kind?) { (self.edges, self.kind) = (edges, kind) }
     }
 
     /// Judges a fine feature.
@@ -96,21 +103,20 @@ public enum LineageRule {
     ///   - parents: every coarse feature that could have an edge by `tier` or take part in a merge (`couldMerge`).
     ///   - bestCoverage, bestCosine: of all coarse features that are not noise.
     ///   - isNested: whether one of two coarse features (by their places in `parents`) lies within the other.
-    ///   - joint: tokens on which the child and both parents fire.
+    ///   - joint: of the child's mass, the part on tokens where both parents fire.
     public static func judge(
-        childFirings: Int, parents: [Parent], bestCoverage: Double?, bestCosine: Double?, isNested: (Int, Int) -> Bool, joint: (Int, Int) -> Int
+        childFirings: Int, parents: [Parent], bestCoverage: Double?, bestCosine: Double?, isNested: (Int, Int) -> Bool, joint: (Int, Int) -> Double
     ) -> Verdict {
         guard childFirings >= firingsMinimum else { return Verdict(edges: [], kind: .noise) }
         let tiers = parents.map { tier($0.evidence) }
         var kinds = parents.map { kind($0.evidence) }
-        let n = Double(childFirings)
-        let covering = parents.indices.filter { kinds[$0] != .same && hasActivations(parents[$0].evidence) && parents[$0].evidence.coverageLow! >= coverageLowLikely }
+        let covering = parents.indices.filter { kinds[$0] != .same && hasActivations(parents[$0].evidence) && parents[$0].evidence.massCoverageLow! >= coverageLowLikely }
         var isMerged = Set<Int>()
         for (at, a) in covering.enumerated() {
-            for b in covering[(at + 1)...] where !isNested(a, b) && Double(joint(a, b)) >= jointAnd * n { isMerged.formUnion([a, b]) }
+            for b in covering[(at + 1)...] where !isNested(a, b) && joint(a, b) >= jointAnd { isMerged.formUnion([a, b]) }
         }
         for place in isMerged { kinds[place] = .mergeAnd }
-        let united = union(parents, excluding: isMerged, kinds, n, joint)
+        let united = union(parents, excluding: isMerged, kinds, joint)
         for place in united { kinds[place] = .mergeOr }
         var edges: [Verdict.Edge] = []
         for place in parents.indices {
@@ -123,21 +129,26 @@ public enum LineageRule {
     }
 
     /// Whether a pair could take part in a merge-or, though it be no edge by itself.
-    static func couldMerge(_ evidence: LineageEvidence) -> Bool {
-        guard min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum, (evidence.together ?? 0) >= togetherMinimum, let coverage = evidence.coverage, let keep = evidence.keep else { return false }
+    public static func couldMerge(_ evidence: LineageEvidence) -> Bool {
+        guard min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum, (evidence.together ?? 0) >= togetherMinimum, let coverage = evidence.massCoverage, let keep = evidence.massKeep else { return false }
         return shareOr.contains(coverage) && keep >= keepOr
     }
 
+    /// Whether a pair must be counted together with other parents: it could be part of either merge.
+    public static func mayMerge(_ evidence: LineageEvidence) -> Bool {
+        couldMerge(evidence) || hasActivations(evidence) && evidence.massCoverageLow! >= coverageLowLikely
+    }
+
     /// The parents whose union the child is: the largest first, each that overlaps little with those before.
-    private static func union(_ parents: [Parent], excluding: Set<Int>, _ kinds: [LineageKind], _ n: Double, _ joint: (Int, Int) -> Int) -> Set<Int> {
+    private static func union(_ parents: [Parent], excluding: Set<Int>, _ kinds: [LineageKind], _ joint: (Int, Int) -> Double) -> Set<Int> {
         let able = parents.indices.filter { !excluding.contains($0) && kinds[$0] != .same && couldMerge(parents[$0].evidence) }
             .sorted { (parents[$0].evidence.together!, parents[$1].feature) > (parents[$1].evidence.together!, parents[$0].feature) }
         var chosen: [Int] = [], covered = 0.0
         for place in able {
-            let overlap = chosen.reduce(0.0) { $0 + Double(joint($1, place)) } / n
+            let overlap = chosen.reduce(0.0) { $0 + joint($1, place) }
             guard overlap < jointOr else { continue }
             chosen.append(place)
-            covered += parents[place].evidence.coverage! - overlap
+            covered += parents[place].evidence.massCoverage! - overlap
         }
         return chosen.count >= 2 && covered >= unionOr ? Set(chosen) : []
     }

@@ -50,19 +50,19 @@ struct kernel_token_tally {
 /// not of the vocabulary.
 int kernel_tally_tokens(const uint32_t *positions, const float *values, size_t n, const int32_t *ids, size_t vocabulary, struct kernel_token_tally *tallies);
 
-/// The largest value in one document.
-struct kernel_maximum {
-    uint32_t document;
-    float value;
+/// A feature's firings in one document.
+struct kernel_document_tally {
+    uint32_t document, firings;
+    float maximum;
 };
 
-/// Goes through `n` firings in order of position: appends to the `count` entries of `maxima`, in order of document, the
-/// largest value of each document (or raises the last entry, if the first document is that one), and notes in `places` which
-/// firings exceed `threshold`. Returns how many do.
+/// Goes through `n` firings in order of position: appends a tally of each document to the `count` of `documents`, in order of
+/// document (or adds to the last, if the first document is that one), and notes in `places` which firings exceed `threshold`.
+/// Returns how many do.
 ///
-/// `document_of` gives each position its document, ascending. There must be room for a maximum of each document met, and for n places.
+/// `document_of` gives each position its document, ascending. There must be room for a tally of each document met, and for n places.
 size_t kernel_scan_firings(const uint32_t *positions, const float *values, size_t n, const uint32_t *document_of, float threshold,
-                           struct kernel_maximum *maxima, size_t *count, uint32_t *places);
+                           struct kernel_document_tally *documents, size_t *count, uint32_t *places);
 
 /// The order of `n` positive values, the largest first, equal ones as they stand: a radix sort by their bits.
 void kernel_order_descending(const float *values, size_t n, uint32_t *order);
