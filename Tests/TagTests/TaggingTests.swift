@@ -85,7 +85,7 @@ import Testing
 
     @Test func `a tag is made once, and another of its name only when told`() throws {
         try withTemporaryFolder { folder in
-            let world = try TextCatalogue([tokens("a", "b", "c")], in: folder)
+            let world = try TextCatalogue([tokens("a", "b", "c"), tokens("x")], in: folder)
             func tag(_ name: String, _ predicate: TokenPredicate, replaces: Bool = false) throws -> (tag: FeatureCatalogue.Tag, isNew: Bool) {
                 try world.catalogue.tag(world.corpus, as: name, predicate, replaces: replaces, timeLimit: nil, engine: "test", at: "now")
             }
