@@ -65,7 +65,7 @@ final class Judge: @unchecked Sendable {
         var bestCosine: Float = 0
         var near: [UInt32] = []
         if let cosines, let decoders {
-            let scan = decoders.scan(cosines, threshold: Float(LineageRule.cosineLikely), work.found.baseAddress!)
+            let scan = decoders.scan(cosines, threshold: Float(LineageRule.cosineCarried), work.found.baseAddress!)
             (near, bestCosine) = (Array(scan.found), scan.greatest)
         }
         func cosine(_ parent: Int) -> Double? { cosines.map { Double(min(1, max(-1, $0[parent]))) } }

@@ -19,7 +19,7 @@ public enum LineageKind: String, Sendable, CaseIterable {
 
 /// How far an edge can be relied on.
 public enum LineageTier: String, Sendable, CaseIterable, Comparable {
-    /// Towards Monosemanticity's own rule, and no better.
+    /// Towards Monosemanticity's own rule, or evidence of one sort alone.
     case candidate
     case likely
     case asserted

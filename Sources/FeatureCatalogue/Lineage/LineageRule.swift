@@ -6,7 +6,7 @@ import Glibc
 /// do, and where their numbers come from, is in Fixtures/README.md, "Lineage".
 public enum LineageRule {
     /// Changed with any number here or in `LineageConfidence`: lineages of other versions are built anew.
-    public static let version = 1
+    public static let version = 2
 
     /// Features that fire less often are noise; pairs that fire together less often have no evidence of activations. Without this floor one
     /// coincidence of two rare features makes an edge.
@@ -16,15 +16,22 @@ public enum LineageRule {
     ///
     /// What coverage must have above chance, of what chance leaves: a parent that fires on half of all tokens covers half of everything.
     static let excessMinimum = 0.35
-    static let coverageAsserted = 0.7
+    static let coverageAsserted = 0.9
     static let coverageLowLikely = 0.5
+    /// Above candidate, decoders must agree: a dense parent fires weakly on much that it does not stand for.
+    static let cosineLikely = 0.5
+    /// And the child must lie within the parent by so much more than the parent within the child; otherwise it may well be the child that is the wider.
+    /// Two that rise and fall together are the same, and need not.
+    static let leadLikely = 0.2
+    static let correlationSame = 0.7
+    static let coverageSame = 0.7
     static let keepSame = 0.7
     /// And the decoder rows, where they can be compared, must not say otherwise: in a dictionary where many features fire on every token, a rare
     /// child lies within a dozen coarse features that happen to be on together.
     static let cosineFloor = 0.25
-    /// Decoder evidence: the child carries the parent's direction, with its strength.
-    public static let cosineLikely = 0.6
-    static let containmentLikely = 0.75
+    /// Decoder evidence by itself: the child carries the parent's direction, with its strength. So do many siblings.
+    public static let cosineCarried = 0.6
+    static let containmentCarried = 0.75
     /// Towards Monosemanticity draws an edge from here on.
     public static let maskedCosineCandidate = 0.4
     /// The same where decoder vectors are all there is.
@@ -51,26 +58,36 @@ public enum LineageRule {
 
     private static func isCarried(_ evidence: LineageEvidence) -> Bool {
         guard let cosine = evidence.decoderCosine, let containment = evidence.containment else { return false }
-        return min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && cosine >= cosineLikely && containment >= containmentLikely
+        return min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && cosine >= cosineCarried && containment >= containmentCarried
     }
 
-    /// `nil`: no edge.
+    /// Whether it is the child that lies within the parent.
+    private static func isWithin(_ evidence: LineageEvidence) -> Bool {
+        guard let coverage = evidence.massCoverage, let keep = evidence.massKeep, (evidence.massCoverageLow ?? 0) >= coverageLowLikely else { return false }
+        return coverage >= keep + leadLikely || (evidence.activationCorrelation ?? 0) >= correlationSame
+    }
+
+    /// `nil`: no edge. Without decoder evidence, an edge is one tier lower than its activations alone would put it.
     public static func tier(_ evidence: LineageEvidence) -> LineageTier? {
         guard min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum else { return nil }
         guard evidence.tokens != nil else {
             guard let cosine = evidence.decoderCosine else { return nil }
             return isCarried(evidence) || cosine >= cosineCandidate ? .candidate : nil
         }
-        let hasActivations = hasActivations(evidence)
-        if hasActivations, evidence.massCoverage! >= coverageAsserted { return .asserted }
-        if hasActivations && evidence.massCoverageLow! >= coverageLowLikely || isCarried(evidence) { return .likely }
-        return hasActivations && (evidence.maskedCosine ?? 0) >= maskedCosineCandidate ? .candidate : nil
+        guard hasActivations(evidence) else { return isCarried(evidence) ? .candidate : nil }
+        guard isWithin(evidence) else {
+            return isCarried(evidence) || (evidence.massCoverageLow ?? 0) >= coverageLowLikely || (evidence.maskedCosine ?? 0) >= maskedCosineCandidate ? .candidate : nil
+        }
+        let isAsserted = (evidence.massCoverage ?? 0) >= coverageAsserted
+        guard let cosine = evidence.decoderCosine else { return isAsserted ? .likely : .candidate }
+        guard cosine >= cosineLikely else { return .candidate }
+        return isAsserted ? .asserted : .likely
     }
 
     /// The kind of an edge as far as it can be told without the child's other parents.
     static func kind(_ evidence: LineageEvidence) -> LineageKind {
         guard hasActivations(evidence), let coverage = evidence.massCoverage, let keep = evidence.massKeep else { return evidence.tokens != nil && isCarried(evidence) ? .absorbed : .overlap }
-        if coverage >= coverageAsserted, keep >= keepSame { return .same }
+        if coverage >= coverageSame, keep >= keepSame { return .same }
         if keep < keepSame, evidence.massCoverageLow! >= coverageLowLikely || coverage >= coverageLowLikely && isCarried(evidence) { return .split }
         return coverage < coverageLowLikely && isCarried(evidence) ? .absorbed : .overlap
     }
