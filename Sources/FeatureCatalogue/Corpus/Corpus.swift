@@ -141,6 +141,16 @@ public struct DocumentTable: Sendable {
 
     public var count: Int { starts.count }
 
+    /// Whether each of the first `tokens` positions has one document, and each document tokens.
+    func covers(_ tokens: Int) -> Bool {
+        var next = 0
+        for (start, length) in zip(starts, lengths) {
+            guard start == next, length > 0, !next.addingReportingOverflow(length).overflow else { return false }
+            next += length
+        }
+        return tokens <= next
+    }
+
     /// The place in the table of the document that holds `position`.
     public func index(of position: Int) -> Int {
         var low = 0, high = starts.count
