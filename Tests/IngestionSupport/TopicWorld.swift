@@ -1,4 +1,4 @@
-public import FeatureCatalogue
+import FeatureCatalogue
 import Foundation
 import Numerics
 import SQLite
