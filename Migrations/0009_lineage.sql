@@ -110,3 +110,41 @@ JOIN lineage_build AS b ON b.id = n.build_id
 JOIN dictionary AS p ON p.id = b.coarse_id
 JOIN dictionary AS c ON c.id = b.fine_id
 JOIN dictionary AS d ON d.id = n.feature_id >> 32;
+
+-- Labels of kin, as suggestions for features that have none of their own: one row for each feature and labelled source. A label goes down
+-- every edge above candidate, for the parent's meaning holds the child's, or up such edges of kind same; over several versions with confidences
+-- multiplied, and not up and down again, which would hand it to siblings. It ends at features that have a label: what a nearer one says goes before.
+-- kind: same where all edges on the way are, else that of the last one that is not; tier: the weakest. The surest way counts.
+CREATE VIEW label_suggestion AS
+WITH RECURSIVE way (feature_id, source_id, is_down, kind, tier, confidence, steps) AS (
+    SELECT DISTINCT feature_id, feature_id, NULL, 'same', 'asserted', 1.0, 0 FROM label
+    UNION ALL
+    SELECT e.child_id, w.source_id, 1, iif(e.kind = 'same', w.kind, e.kind), iif(e.tier = 'asserted', w.tier, e.tier), w.confidence * min(1.0, max(0.0, e.confidence)), w.steps + 1
+    FROM way AS w
+    CROSS JOIN lineage_edge AS e ON e.parent_id = w.feature_id
+    WHERE w.steps < 8 AND w.is_down IS NOT 0 AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = e.child_id)
+    UNION ALL
+    SELECT e.parent_id, w.source_id, 0, w.kind, iif(e.tier = 'asserted', w.tier, e.tier), w.confidence * min(1.0, max(0.0, e.confidence)), w.steps + 1
+    FROM way AS w
+    CROSS JOIN lineage_build AS b
+    CROSS JOIN lineage_edge AS e ON e.build_id = b.id AND e.child_id = w.feature_id
+    WHERE w.steps < 8 AND w.is_down IS NOT 1 AND e.kind = 'same' AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = e.parent_id)
+    -- The surest first; versions are few, so that only a damaged file comes to the limits.
+    ORDER BY 6 DESC
+    LIMIT 1000000
+)
+SELECT
+    d.name || '/' || (w.feature_id & 4294967295) AS feature,
+    l.label,
+    w.kind,
+    w.tier,
+    w.confidence,
+    l.feature AS source,
+    w.steps,
+    d.name AS dictionary,
+    w.feature_id,
+    w.source_id
+FROM (SELECT *, row_number() OVER (PARTITION BY feature_id, source_id ORDER BY confidence DESC, steps, kind, tier) AS place FROM way WHERE steps > 0) AS w
+JOIN label_current AS l ON l.feature_id = w.source_id
+JOIN dictionary AS d ON d.id = w.feature_id >> 32
+WHERE w.place = 1;

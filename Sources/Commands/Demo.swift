@@ -16,7 +16,7 @@ enum Demo: Command {
         "demo", summary: "catalogue the demonstration dictionaries and take a tour",
         discussion: """
             Runs a one-layer transformer and two dictionaries of its 512 neurons, A/0 with 512 features and A/1 with 4,096, over a small corpus in twenty \
-            topics, and then asks the catalogue what is in it. Run it again and only the tour is left to do.
+            topics, finds what each feature of the small one split into, and then asks the catalogue what is in it. Run it again and only the tour is left to do.
 
             With --train the dictionary is not ready-made: 512 features are trained here, in less than a minute.
             """,
@@ -37,6 +37,7 @@ enum Demo: Command {
                                        corpus: CorpusOptions(paths: [folder + "/corpus.jsonl"]), catalogue: path)
         request.threads = threads
         try ingestReporting(request, invocation)
+        if request.autoencoders.count > 1 { try LineageBuild.build(request.autoencoders.map(\.name), threads: threads, invocation) }
         try invocation.output.flush()
         try tour(Catalogue(path: path, for: .reading), request.autoencoders.map(\.name), invocation)
     }
@@ -75,11 +76,13 @@ enum Demo: Command {
         try step("What is \(feature)?", "monoseme show \(feature) --examples 5 --samples 0", invocation)
         try Show.run(invocation.asking([feature.description, "--examples", "5", "--samples", "0"], Show.declaration))
 
-        // The coarse feature that points most nearly the same way, and where it went.
-        if names.count > 1, let coarse = try catalogue.nearest(to: catalogue.decoder(of: feature.index, in: large.dictionary), in: catalogue.run(of: names[0]).dictionary, k: 1).first {
-            let name = FeatureName(dictionary: names[0], index: coarse.feature)
-            try step("Its nearest in the small dictionary is \(name). Where did that go in the large one?", "monoseme near \(name) --in \(names[1]) -k 5", invocation)
-            try Near.run(invocation.asking([name.description, "--in", names[1].description, "-k", "5"], Near.declaration))
+        // Its family: what it came from, and what that split into.
+        if names.count > 1 {
+            let parents = try catalogue.parents(of: feature)
+            if let parent = parents.first(where: { $0.tier > .candidate })?.parent {
+                try step("What did it come from, and what else did that split into?", "monoseme lineage \(parent) -k 6", invocation)
+                try LineageTree.run(invocation.asking([parent.description, "-k", "6"], LineageTree.declaration))
+            }
         }
 
         let query = """

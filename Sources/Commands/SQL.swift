@@ -16,7 +16,7 @@ enum SQL: Command {
         "sql", summary: "ask the catalogue anything, in SQL",
         discussion: """
             Read-only: the file is opened for reading, and statements that write, attach files or change settings are refused. SQL.md describes the views \
-            (feature_overview, dictionary_overview, topic_rate, example, …) and the functions: nearest, neighbours, activations, examples, cofiring, decoder, \
+            (feature_overview, dictionary_overview, topic_rate, lineage, example, …) and the functions: nearest, neighbours, activations, examples, cofiring, decoder, \
             feature, context, vector and more.
 
             Ctrl-C stops a query; what it had answered is printed, and the exit status is 130.

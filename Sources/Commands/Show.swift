@@ -83,6 +83,7 @@ struct ReportPage {
             })
         }
         try neighbours()
+        try lineage()
     }
 
     private func activation(_ value: Float) -> String { NumberFormat.significant(3).text(Double(value)) }
@@ -91,6 +92,7 @@ struct ReportPage {
         let o = report.overview
         try invocation.print(style.bold(o.name.description) + (o.label.map { "  " + visible($0) } ?? style.dim("  no label yet")))
         var facts = Facts()
+        for (place, suggestion) in report.labelSuggestions.prefix(3).enumerated() { facts.append(place == 0 ? "suggested" : "", .text(suggestion.words)) }
         facts.append("status", .text(status))
         if o.firings > 0 {
             facts.append("density", .text("\(NumberFormat.percent.text(o.density ?? 0))  (\(grouped(o.firings)) of \(grouped(o.tokens)) tokens, in \(counted(o.documents, "document")))"))
@@ -206,6 +208,26 @@ struct ReportPage {
             table.append([.text(neighbour.feature.description), .real(Double(neighbour.cosine), .fixed(3)), .density(neighbour.density), .token(neighbour.topToken), Cell(neighbour.label)])
         }
         try table.write(to: invocation.output, format: .table, terminal: invocation.terminal)
+    }
+
+    /// Parents and children, the surest first, and what is said of the feature by itself.
+    private func lineage() throws {
+        let kin = report.lineage, o = report.overview, shown = 5
+        let sentences = kin.facts.compactMap { lineage, node in
+            node.sentence(in: lineage, firings: o.firings, tokens: o.tokens) ?? (lineage.coarse.name == o.name.dictionary ? node.familyWords.map { "\(o.name) has \($0) in \(lineage.fine.name)" } : nil)
+        }
+        guard !kin.parents.isEmpty || !kin.children.isEmpty || !sentences.isEmpty else { return }
+        let hidden = max(0, kin.parents.count - shown) + max(0, kin.children.count - shown)
+        try section("Lineage" + (hidden > 0 ? " (\(counted(hidden, "edge")) more: monoseme lineage \(o.name))" : ""))
+        var table = Table([Column(""), Column("feature"), Column("kind"), Column("conf."), Column("coverage"), Column("keep")])
+        for (title, edges) in [("parent", kin.parents), ("child", kin.children)] {
+            for edge in edges.prefix(shown) {
+                table.append([.text(title), .text((title == "parent" ? edge.parent : edge.child).description), .text("\(edge.kind.shortWords), \(edge.tier.rawValue)"), .real(edge.confidence, .fixed(2)),
+                              Cell(edge.evidence.massCoverage, .percent), Cell(edge.evidence.massKeep, .percent)])
+            }
+        }
+        if !table.rows.isEmpty { try table.write(to: invocation.output, format: .table, terminal: invocation.terminal) }
+        for sentence in sentences { try invocation.print(visible(sentence)) }
     }
 
     private func section(_ title: String) throws { try invocation.print("\n" + style.bold(title)) }

@@ -54,6 +54,13 @@ public struct FeatureReport: Sendable {
         public let topToken: String?
     }
 
+    /// Its edges to smaller and to larger versions, and what is said of it by itself in each lineage.
+    public struct Kin: Sendable {
+        public var parents: [LineageEdge] = []
+        public var children: [LineageEdge] = []
+        public var facts: [(lineage: Lineage, node: LineageNode)] = []
+    }
+
     public var overview: FeatureOverview
     public var dictionary: FeatureDictionary
     /// Whether every firing is kept, or the strongest only.
@@ -70,6 +77,9 @@ public struct FeatureReport: Sendable {
     public var intervals: [Interval]
     public var quantiles: [Quantile]
     public var neighbours: [Neighbour]
+    public var lineage: Kin
+    /// What the labels of its kin would make of it; empty for a feature that has a label.
+    public var labelSuggestions: [LabelSuggestion]
 }
 
 /// How much a report takes in.
@@ -92,12 +102,15 @@ public final class Reporter {
     public let catalogue: Catalogue
     public let run: Run
     public let text: CorpusText
+    /// Whether there are lineages to ask.
+    private let hasLineages: Bool
 
     static let quantiles = 10
 
     public init(_ catalogue: Catalogue, _ run: Run) throws {
         (self.catalogue, self.run) = (catalogue, run)
         text = try CorpusText(catalogue, corpus: run.corpus)
+        hasLineages = try catalogue.lineages().contains { $0.coarse.id == run.dictionary.id || $0.fine.id == run.dictionary.id }
     }
 
     public func report(on feature: Int, _ scope: ReportScope) throws -> FeatureReport {
@@ -126,7 +139,13 @@ public final class Reporter {
             topics: try catalogue.topicRates(of: feature, in: run, by: .firings).prefix(scope.topics).map { scope.isRaw ? $0.scaled(by: Double(scale)) : $0 },
             examples: try examplePlaces(firings, id, scope.examples).map(example),
             intervals: try intervals(firings, scope.samples, example), quantiles: try quantiles(firings, scope.samples, example),
-            neighbours: try scope.neighbours == 0 ? [] : neighbours(of: feature, scope.neighbours))
+            neighbours: try scope.neighbours == 0 ? [] : neighbours(of: feature, scope.neighbours), lineage: try kin(of: name),
+            labelSuggestions: try overview.label == nil ? catalogue.labelSuggestions(for: name) : [])
+    }
+
+    private func kin(of name: FeatureName) throws -> FeatureReport.Kin {
+        guard hasLineages else { return FeatureReport.Kin() }
+        return FeatureReport.Kin(parents: try catalogue.parents(of: name), children: try catalogue.children(of: name), facts: try catalogue.lineageNodes(of: name))
     }
 
     private func spelling(_ token: Int) throws -> String { String(decoding: try text.bytes(of: Int32(token)), as: UTF8.self) }

@@ -99,6 +99,17 @@ extension FeatureReport {
                     }
                 }
             }
+            writer.key("lineage")
+            writer.object { writer in
+                for (key, edges) in [("parents", lineage.parents), ("children", lineage.children)] {
+                    writer.key(key)
+                    writer.array { writer in for edge in edges { edge.write(to: &writer) } }
+                }
+                writer.key("facts")
+                writer.array { writer in for (lineage, node) in lineage.facts { node.write(in: lineage, to: &writer) } }
+            }
+            writer.key("label_suggestions")
+            writer.array { writer in for suggestion in labelSuggestions { suggestion.write(to: &writer) } }
         }
     }
 

@@ -13,6 +13,8 @@ import Testing
         precondition(made.status == 0, made.errors)
         let graph = monoseme(["neighbours", "A/0", "--in", "A/1", "-k", "3"], catalogue: path)
         precondition(graph.status == 0, graph.errors)
+        let lineage = monoseme(["lineage", "build", "A/0", "A/1"], catalogue: path)
+        precondition(lineage.status == 0, lineage.errors)
         for (feature, label) in [("A/1/7", "a label, with a comma"), ("A/1/1199", "Base64")] {
             let labelled = monoseme(["label", feature, label, "--author", "ada"], catalogue: path)
             precondition(labelled.status == 0, labelled.errors)

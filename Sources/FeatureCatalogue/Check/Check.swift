@@ -59,6 +59,7 @@ extension Catalogue {
             examination.examineTags()
             examination.examineDictionaries()
             examination.examineNeighbours()
+            examination.examineLineages()
             examination.examineLabels()
             examination.examineRuns()
         }

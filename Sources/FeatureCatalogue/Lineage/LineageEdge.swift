@@ -82,21 +82,7 @@ extension Catalogue {
 
     private func edges(_ condition: String, _ values: SQLiteValue..., order: String = "tier = 'candidate', confidence DESC, child_id, parent_id") throws -> [LineageEdge] {
         var edges: [LineageEdge] = []
-        try connection.query("""
-            SELECT parent, child, kind, tier, confidence, parent_firings, child_firings, r.tokens, firings_together, mass_coverage, mass_keep, masked_cosine,
-                activation_correlation, decoder_cosine, containment, weight, share, mass_coverage_low
-            FROM lineage LEFT JOIN run AS r ON r.dictionary_id = child_id >> 32 WHERE \(condition) ORDER BY \(order)
-            """, values) { row in
-            guard let kind = LineageKind(rawValue: row.text(2)), let tier = LineageTier(rawValue: row.text(3)) else { return }
-            let together = row.optionalInteger(8)
-            edges.append(LineageEdge(
-                parent: try FeatureName(parsing: row.text(0)), child: try FeatureName(parsing: row.text(1)), kind: kind, tier: tier, confidence: row.real(4),
-                evidence: LineageEvidence(
-                    parentFirings: row.integer(5), childFirings: row.integer(6), tokens: together == nil ? nil : row.optionalInteger(7), together: together,
-                    massCoverage: row.optionalReal(9), massKeep: row.optionalReal(10), maskedCosine: row.optionalReal(11), activationCorrelation: row.optionalReal(12),
-                    decoderCosine: row.optionalReal(13), containment: row.optionalReal(14)),
-                massCoverageLow: row.optionalReal(17), weight: row.optionalReal(15), share: row.optionalReal(16)))
-        }
+        try connection.query("\(edgeQuery) WHERE \(condition) ORDER BY \(order)", values) { row in if let edge = try LineageEdge(row) { edges.append(edge) } }
         return edges
     }
 
@@ -113,5 +99,27 @@ extension Catalogue {
             }
         }
         return nodes
+    }
+}
+
+/// Rows that `LineageEdge.init(_:)` reads.
+let edgeQuery = """
+    SELECT parent, child, kind, tier, confidence, parent_firings, child_firings, r.tokens, firings_together, mass_coverage, mass_keep, masked_cosine,
+        activation_correlation, decoder_cosine, containment, weight, share, mass_coverage_low, parent_id, child_id
+    FROM lineage LEFT JOIN run AS r ON r.dictionary_id = child_id >> 32
+    """
+
+extension LineageEdge {
+    /// Reads a row of `edgeQuery`; `nil` where the file holds a kind or a tier that there is not.
+    init?(_ row: borrowing Statement) throws {
+        guard let kind = LineageKind(rawValue: row.text(2)), let tier = LineageTier(rawValue: row.text(3)) else { return nil }
+        let together = row.optionalInteger(8)
+        self.init(
+            parent: try FeatureName(parsing: row.text(0)), child: try FeatureName(parsing: row.text(1)), kind: kind, tier: tier, confidence: row.real(4),
+            evidence: LineageEvidence(
+                parentFirings: row.integer(5), childFirings: row.integer(6), tokens: together == nil ? nil : row.optionalInteger(7), together: together,
+                massCoverage: row.optionalReal(9), massKeep: row.optionalReal(10), maskedCosine: row.optionalReal(11), activationCorrelation: row.optionalReal(12),
+                decoderCosine: row.optionalReal(13), containment: row.optionalReal(14)),
+            massCoverageLow: row.optionalReal(17), weight: row.optionalReal(15), share: row.optionalReal(16))
     }
 }
