@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands", "DictionaryLearning", "FeatureCatalogue", "SQLite", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Analyses", "DictionaryLearning", "FeatureCatalogue", "SQLite", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLFunctionsTests", dependencies: ["SQLFunctions", "FeatureCatalogue", "SQLite", "Numerics", "IngestionSupport", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),
         .testTarget(name: "ExtensionTests", dependencies: ["CSQLite", "FeatureCatalogue", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "CSQLite", "TestSupport"], swiftSettings: spans, linkerSettings: sqlite),

@@ -1,8 +1,8 @@
 """Makes `goldens/` from the reference implementations. Run by us, never by users.
 
-    python Fixtures/goldens.py STAGE…        stages: tokenizers models saes safetensors statistics tags nearest training worlds, or all
+    python Fixtures/goldens.py STAGE…        stages: tokenizers models saes safetensors statistics tags nearest training worlds topics, or all
 
-Needs numpy, torch, transformers, tokenizers, safetensors, and for `saes` sae-lens; README.md names the versions.
+Needs numpy, torch, transformers, tokenizers, safetensors, for `saes` sae-lens, and for `topics` scipy and scikit-learn; README.md names the versions.
 `tokenizers` needs corpus.jsonl and model-A; `models`, `statistics` and `tags` also the trained weights. Everything is seeded.
 """
 
@@ -12,7 +12,7 @@ import importlib
 import sys
 from pathlib import Path
 
-STAGES = ("tokenizers", "models", "saes", "safetensors", "statistics", "tags", "nearest", "training", "worlds")
+STAGES = ("tokenizers", "models", "saes", "safetensors", "statistics", "tags", "nearest", "training", "worlds", "topics")
 
 
 def main(stages: list[str]) -> int:

@@ -5,17 +5,18 @@
 -- this run has not been counted, because it is unfinished or because an older version finished it.
 ALTER TABLE run ADD COLUMN topic_tests INTEGER;
 
--- How many standard errors the rate on the topic's documents lies above the rate on the others (below: negative). NULL: the
+-- How far the rate on the topic's documents lies above the rate on the others (below: negative), in standard deviations. NULL: the
 -- topic or the rest of the corpus has fewer than two documents, or firings of the feature were left out (keep_top).
 ALTER TABLE feature_topic ADD COLUMN z REAL;
--- Benjamini and Hochberg's: the false discovery rate if this and all smaller q are believed. NULL where z is.
+-- Benjamini and Hochberg's: the false discovery rate if this and all smaller q are believed, over all tests of the run. NULL where z is.
 ALTER TABLE feature_topic ADD COLUMN q REAL;
 -- On held-out documents: the chance that one of the topic has a stronger firing than one of another. NULL: there is not one of each,
 -- or firings were left out.
 ALTER TABLE feature_topic ADD COLUMN auroc REAL;
 
--- What older versions wrote here was measured on the documents that chose the threshold. From now on half of a topic's
--- documents (the first, third, …) choose it, and precision, recall and F1 are those of the other half.
+-- What older versions wrote here was measured on the documents that chose the threshold. From now on half of each topic's
+-- documents (the first, third, …) choose it, and precision, recall and F1 are those of the other half. NULL: the topic has
+-- one document, or the feature fires on none of those that choose.
 UPDATE feature_topic SET threshold = NULL, precision = NULL, recall = NULL, f1 = NULL;
 
 DROP VIEW topic_rate;

@@ -87,15 +87,7 @@ enum LineageHolesPage {
             writer.endLine()
             return try invocation.output.write(writer.drain())
         }
-        let grouped = NumberFormat.grouped
-        let ground = switch holes.ground {
-        case .firings(let feature): "\(feature) fires on \(counted(holes.tokens, "token"))"
-        case .rule(let rule): "\(visible(quoted(rule))) holds on \(counted(holes.tokens, "token"))"
-        }
-        let covering = holes.covering == [holes.feature] ? "\(holes.feature) does not" : holes.covering.isEmpty ? "it has no child in \(holes.run.dictionary.name), so that all of them are holes"
-            : holes.covering.count == 1 ? "its only child in \(holes.run.dictionary.name), \(holes.covering[0]), does not" : "none of its \(holes.covering.count) children in \(holes.run.dictionary.name) does"
-        let share = holes.tokens > 0 ? " (\(NumberFormat.percent.text(Double(count) / Double(holes.tokens))))" : ""
-        try invocation.print(holes.covering.isEmpty ? "\(ground); \(covering)" : "\(ground); on \(grouped.text(Double(count)))\(share) of them \(covering)")
+        try invocation.print(sentence(holes))
         guard count > 0 else { return }
         try invocation.print("\n" + invocation.style.bold(holes.features.isEmpty ? "No feature of \(holes.run.dictionary.name) fires there" : "Who fires there in \(holes.run.dictionary.name)"))
         if !shown.isEmpty {
@@ -111,5 +103,19 @@ enum LineageHolesPage {
             list.append([Cell(place.activation, .significant(3)), Cell(document?.topic), .excerpt(Excerpt(before: parts.before, focus: parts.focus, after: parts.after))])
         }
         try list.write(to: invocation.output, format: .table, terminal: invocation.terminal)
+    }
+
+    /// How many holes there are, in what.
+    private static func sentence(_ holes: LineageHoles) -> String {
+        let count = holes.holes.count, version = holes.run.dictionary.name, owner: String, ground: String
+        switch holes.ground {
+        case .firings(let feature): (owner, ground) = ("its", "\(feature) fires on \(counted(holes.tokens, "token"))")
+        case .rule(let rule): (owner, ground) = ("\(holes.feature)'s", "\(visible(quoted(rule))) holds on \(counted(holes.tokens, "token"))")
+        }
+        if holes.covering.isEmpty { return "\(ground); \(holes.feature) has no child in \(version), so that all of them are holes" }
+        let share = holes.tokens > 0 ? " (\(NumberFormat.percent.text(Double(count) / Double(holes.tokens))))" : ""
+        let covering = holes.covering == [holes.feature] ? "\(holes.feature) does not" : holes.covering.count == 1 ? "\(owner) only child in \(version), \(holes.covering[0]), does not"
+            : "none of \(owner) \(holes.covering.count) children in \(version) does"
+        return "\(ground); on \(NumberFormat.grouped.text(Double(count)))\(share) of them \(covering)"
     }
 }

@@ -88,7 +88,7 @@ private struct FamilyPage {
     let invocation: Invocation
     private let members: [FeatureName: LineageMember]
     private let children, parents: [FeatureName: [LineageEdge]]
-    private var table = Table([Column("feature"), Column("kind"), Column("conf.", alignment: .right), Column("coverage", alignment: .right), Column("keep", alignment: .right), Column("top tokens", isFlexible: true), Column("topic", isFlexible: true),
+    private var table = Table([Column("feature"), Column("kind", isFlexible: true), Column("conf.", alignment: .right), Column("coverage", alignment: .right), Column("keep", alignment: .right), Column("top tokens", isFlexible: true), Column("topic", isFlexible: true),
                                Column("label, family", isFlexible: true)])
     private var drawn: Set<FeatureName> = []
 

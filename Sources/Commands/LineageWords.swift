@@ -35,7 +35,7 @@ extension LineageNode {
         let percent = NumberFormat.percent
         switch kind {
         case .noise:
-            let counts = firings.map { "it fires \($0 == 1 ? "once" : "\(NumberFormat.grouped.text(Double($0))) times")" + (tokens.map { " in \(counted($0, "token"))" } ?? "") }
+            let counts = firings.map { ($0 == 0 ? "it never fires" : $0 == 1 ? "it fires once" : "it fires \(NumberFormat.grouped.text(Double($0))) times") + (tokens.map { " in \(counted($0, "token"))" } ?? "") }
             return "\(feature) is noise to \(other): \(counts ?? "it fires too rarely"), and \(LineageRule.firingsMinimum) firings are needed to tell what it is"
         case .novel:
             return "\(feature) is novel: no feature of \(other) explains it" + bestWords

@@ -25,7 +25,7 @@ enum TopicContrast {
         }
         if !invocation.isForPeople || !sides.allSatisfy(\.isEmpty) { try invocation.print(rows) }
         if !invocation.isForPeople, case let left = comparison.differences.count - shown.count, left > 0 {
-            invocation.note("\(TopicCells.grouped(left)) that do not differ with q ≤ 0.05 were left out: --all lists them")
+            invocation.note("left out: \(TopicCells.grouped(left)) \(lineage == nil ? "features" : "families and features") without a difference at q ≤ 0.05; --all lists all")
         }
     }
 
@@ -58,12 +58,12 @@ enum TopicContrast {
         let more = comparison.differences.filter { ($0.q ?? 1) <= significantQ }, onFirst = more.count { $0.first.rate > $0.second.rate }
         return sets + [
             "Compared: \(subject); tested: \(TopicCells.grouped(comparison.tested)), which fire in \(comparison.documentsMinimum) documents or more.",
-            "With q ≤ 0.05, \(TopicCells.grouped(onFirst)) fire more often on \(visible(comparison.first.name)) and \(TopicCells.grouped(more.count - onFirst)) on \(visible(comparison.second.name)).", "",
+            "More often with q ≤ 0.05: \(TopicCells.grouped(onFirst)) on \(visible(comparison.first.name)), \(TopicCells.grouped(more.count - onFirst)) on \(visible(comparison.second.name)).", "",
         ]
     }
 
     private static func columns(_ comparison: TopicComparison) -> [Column] {
-        [Column("more on", key: "more_on", isFlexible: true), Column("feature"), Column("members", audience: .people), Column("family", audience: .programs), Column("members", audience: .programs),
+        [Column("more on", key: "more_on", isFlexible: true), Column("feature"), Column("members", key: "members_shown", audience: .people), Column("family", audience: .programs), Column("members", audience: .programs),
          Column("label", isFlexible: true), Column("top tokens", key: "top_tokens", isFlexible: true), Column("documents", alignment: .right, audience: .people), Column("firings", alignment: .right, audience: .people), Column("lift", alignment: .right, audience: .people)]
             + ["first", "second"].flatMap { [Column("documents_\($0)", audience: .programs), Column("firings_\($0)", audience: .programs), Column("rate_\($0)", audience: .programs)] }
             + [Column("lift_first", audience: .programs), Column("lift_second", audience: .programs), Column("z"), Column("q", key: "q_shown", audience: .people), Column("q", audience: .programs)]

@@ -35,8 +35,10 @@ enum TopicCounterexamples {
 
     private static func mainTopic(_ rates: [TopicRate], _ name: FeatureName, _ run: Run, _ catalogue: Catalogue) throws -> String {
         if let main = catalogue.mainTopic(rates) { return main.topic }
-        let reason = rates.isEmpty ? "\(name) never fires" : TopicCells.caveat(run) ?? "\(name) fires more often on no topic, q ≤ 0.05: there is none to look outside of"
-        throw MonosemeError(reason, hint: rates.isEmpty ? nil : "name a topic with --topic, such as \(rates[0].topic)")
+        guard let most = rates.first else { throw MonosemeError("\(name) never fires: there is nothing to look for outside of a topic") }
+        let reason = run.keepTop != nil ? "without all firings (--keep-top) no topic of \(run.dictionary.name)'s features can be tested" : run.topicTests == nil
+            ? "its topics have not been tested, for the ingest of \(run.dictionary.name) is unfinished" : "it fires more often on no topic with q ≤ 0.05"
+        throw MonosemeError("\(name) has no main topic: \(reason)", hint: "name one with --topic; most of its firings are on \(quoted(most.topic))")
     }
 
     private static func words(_ found: Counterexamples, _ run: Run, isChosen: Bool) -> [String] {
@@ -45,7 +47,7 @@ enum TopicCounterexamples {
         var lines = ["\(isChosen ? "Its main topic" : "The topic") is \(topic): \(TopicCells.percent(found.topic.share)) of its firings, \(TopicCells.percent(found.topic.massSpecificity)) of its mass"
             + (found.topic.q.map { ", \($0 < 1e-4 ? "q < 0.0001" : "q = \(NumberFormat.fixed(4).text($0))")" } ?? "") + "."]
         if found.firings == 0 { return lines + ["No firing lies outside."] }
-        lines.append("Outside lie \(counted(found.firings, "firing")) of \(TopicCells.grouped(found.allFirings)) (\(TopicCells.percent(Double(found.firings) / Double(found.allFirings)))) with \(TopicCells.percent(found.massShare)) of the mass, "
+        lines.append("Outside: \(counted(found.firings, "firing")) of \(TopicCells.grouped(found.allFirings)) (\(TopicCells.percent(Double(found.firings) / Double(found.allFirings)))) with \(TopicCells.percent(found.massShare)) of the mass, "
             + "in \(counted(found.documents, "document")) of \(counted(found.topics, "topic")).")
         if let keep = run.keepTop {
             lines.append("\(run.dictionary.name) keeps only the \(TopicCells.grouped(keep)) strongest firings of each feature: " + (found.examples.isEmpty ? "none of them lies outside." : "the examples are of these."))

@@ -32,12 +32,12 @@ enum TopicFeatures {
         }
         if !invocation.isForPeople || !rows.isEmpty { try invocation.print(table) }
         let leftOut = found.count - rates.count
-        if !invocation.isForPeople, leftOut > 0 { invocation.note("\(TopicCells.grouped(leftOut)) features that do not fire more often on \(topic.name) with q ≤ 0.05 were left out: --all lists them") }
+        if !invocation.isForPeople, leftOut > 0 { invocation.note("left out: \(counted(leftOut, "feature")) without a difference at q ≤ 0.05; --all lists all") }
     }
 
     private static func summary(_ found: [TopicRate], _ run: Run) -> String {
         let above = found.count { $0.isSignificant }, rest = found.count - above
-        return "\(TopicCells.grouped(above)) of \(TopicCells.grouped(run.dictionary.features)) features fire more often on it, q ≤ 0.05"
-            + (rest > 0 ? "; \(TopicCells.grouped(rest)) others that fire in its documents are not listed without --all" : "")
+        return "\(TopicCells.grouped(above)) of \(TopicCells.grouped(run.dictionary.features)) features fire more often on it with q ≤ 0.05"
+            + (rest > 0 ? "; left out without --all: \(TopicCells.grouped(rest)) more that fire in its documents" : "")
     }
 }

@@ -96,7 +96,7 @@ private struct TopicHeatMap {
         let style = invocation.style
         try invocation.print(style.bold(run.dictionary.name.description) + "  \(TopicCells.grouped(run.dictionary.features)) features × \(counted(topics.count, "topic")) of \(visible(try catalogue.corpus(run.corpus).name))")
         if let caveat = TopicCells.caveat(run) { try invocation.print(caveat) }
-        else { try invocation.print("\(counted(telling, "feature")) fire\(telling == 1 ? "s" : "") more often on some topic, q ≤ 0.05.") }
+        else { try invocation.print("\(counted(telling, "feature")) fire\(telling == 1 ? "s" : "") more often on some topic with q ≤ 0.05.") }
         let drawn = chosen.reduce(0) { $0 + $1.count }
         guard drawn > 0 else { return try invocation.print("None is drawn: no feature fires more often on a topic\(TopicCells.isTested(run) && !invocation[Topics.all] ? ", q ≤ 0.05; --all draws what is not significant" : "").") }
         let map = HeatMap(heads: topics.map(\.name), rows: try topics.indices.flatMap { try rows(of: $0) })

@@ -26,7 +26,7 @@ enum TopicsTag: Command {
         parameters: [regex, ranges, name, within, replaces, timeLimit, lists, removed, Shared.format],
         examples: [
             ("monoseme topics tag --regex '[A-Za-z0-9+/]{40,}={0,2}' --as base64-run", "By a pattern"), ("monoseme topics tag --range Arabic --range 'Arabic Supplement' --as arabic-script", "By script"),
-            ("monoseme topics --topic base64-run --in A/1", "Which features mark it"), ("monoseme topics tag --list", "The tags there are"), ("monoseme topics tag --remove base64-run", "Remove one"),
+            ("monoseme topics tag --list", "The tags there are"), ("monoseme topics tag --remove base64-run", "Remove one"),
         ])
 
     static func run(_ invocation: Invocation) throws {

@@ -174,6 +174,10 @@ extension TopicRate {
             writer.member("maximum", maximum)
             writer.member("documents_firing", documentsFiring)
             writer.member("topic_documents", topicDocuments)
+            writer.member("mass_specificity", massSpecificity)
+            writer.member("z", z)
+            writer.member("q", q)
+            writer.member("auroc", auroc)
             writer.key("detector")
             if let detector {
                 writer.object { writer in

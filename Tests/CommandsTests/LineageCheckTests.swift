@@ -7,6 +7,8 @@ import TestSupport
 import Testing
 
 /// What `check` says of lineages that lie. Edges are those of `LineageWorld`: L/0/0 (1,000 firings) holds L/1/1 (450).
+///
+/// Seen to fail: firings not counted again, tiers not judged again, rows of features not counted.
 struct LineageCheckTests {
     private static let edge = "parent_id = feature_id('L/0/0') AND child_id = feature_id('L/1/1')"
 
@@ -30,8 +32,9 @@ struct LineageCheckTests {
             let report = try catalogue.check()
             #expect(report.findings.map(\.description) == [])
             let counts = Dictionary(uniqueKeysWithValues: report.checked.map { ($0.what, $0.count) })
-            // 5 from L/0 to L/1; 7 from L/1 to L/2: L/2/3 and L/2/4 have two parents each.
-            #expect(counts["lineages"] == 2 && counts["edges of lineages"] == 12)
+            // 5 from L/0 to L/1; 9 from L/1 to L/2, where L/2/2 and L/2/4 have two parents and L/2/3 three.
+            #expect(counts["lineages"] == 2)
+            #expect(counts["edges of lineages"] == 14)
         }
     }
 

@@ -34,7 +34,7 @@ import Testing
             // The list of columns may be broken over lines.
             #expect(page.replacingOccurrences(of: "\n", with: " ").contains(view["columns"]!.string! + "."), "\(view)")
         }
-        let functions = ["nearest", "neighbours", "activations", "examples", "cofiring"]
+        let functions = ["nearest", "neighbours", "activations", "examples", "cofiring", "tagged", "tag_positions"]
         for function in functions {
             #expect(page.contains("### \(function)("))
             let section = page.components(separatedBy: "### \(function)(")[1].components(separatedBy: "\n##")[0]

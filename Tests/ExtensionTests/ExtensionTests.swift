@@ -10,7 +10,7 @@ import Testing
         "context/3 statements", "decoder/1 statements", "feature/1 statements", "feature_name/1 statements", "vector/1 views", "vector_add/2 views", "vector_cosine/2 views",
         "vector_dot/2 views", "vector_norm/1 views", "vector_scale/2 views", "vector_sub/2 views", "vector_to_json/1 views",
     ]
-    static let modules = ["activations", "cofiring", "examples", "nearest", "neighbours"]
+    static let modules = ["activations", "cofiring", "examples", "nearest", "neighbours", "tag_positions", "tagged"]
 
     @Test func `loading adds exactly these functions and modules`() throws {
         let plain = try Host(loading: []), loaded = try Host()

@@ -81,10 +81,11 @@ struct Planted {
     /// The firings of one segment in two blocks; a masked row that fires everywhere goes before, as a BOS token would.
     func blocks(_ ordinal: Int) -> [FiringBlock] {
         let first = segments[..<ordinal].reduce(0, +), end = first + segments[ordinal], middle = first + segments[ordinal] / 2
+        let byPosition = Dictionary(grouping: firings, by: \.position)
         return [first..<middle, middle..<end].map { range in
             var block = FiringBlock(offsets: [0, features], features: (0..<UInt32(features)).map { $0 }, values: [Float](repeating: 1e6, count: features), positionOfRow: [FiringBlock.maskedRow])
             for position in range {
-                let here = firings.filter { $0.position == position }
+                let here = byPosition[position] ?? []
                 block.features += here.map { UInt32($0.feature) }
                 block.values += here.map(\.value)
                 block.offsets.append(block.features.count)

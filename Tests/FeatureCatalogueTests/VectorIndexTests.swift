@@ -191,7 +191,7 @@ struct VectorIndexTests {
             let path = folder.appending(path: "c.sqlite").path
             let (catalogue, dictionary, unit) = try dictionaryCatalogue(random(3_000, width: 8, seed: 7), path: path)
             let codes = try catalogue.connection.rows("SELECT codes FROM code_block ORDER BY id") { $0.blob(0) }
-            try catalogue.connection.execute("DROP VIEW neighbour; DROP TABLE neighbour_carry; DROP TABLE feature_neighbour; DROP TABLE neighbour_graph; DROP TABLE code_block; PRAGMA user_version = 5")
+            try catalogue.rewind(to: 5)
             let writer = try Catalogue(path: path, for: .writing)
             #expect(try writer.connection.rows("SELECT codes FROM code_block ORDER BY id") { $0.blob(0) } == codes)
             var cost = SearchCost()

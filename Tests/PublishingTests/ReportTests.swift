@@ -43,10 +43,17 @@ import Testing
             let red = topics[0]
             #expect((red.firings, red.topicTokens, red.documentsFiring, red.topicDocuments) == (8, 40, 4, 4))
             #expect(red.rate == 0.2 && red.share == 8.0 / 9 && abs(red.lift - 0.2 / (9.0 / 80)) < 1e-12 && red.meanWhenActive == 4.5 && red.maximum == 8)
-            // Every red document reaches 2 and no blue one does: a perfect detector at the weakest red document's strongest firing.
+            // Of the first and third documents of a topic, the red reach 2 and 6, the blue 0.5 and nothing: 2 tells them apart. Of the others the red reach 4 and 8, the blue nothing.
             #expect(red.detector == TopicDetector(threshold: 2, precision: 1, recall: 1, f1: 1))
-            // All five documents that fire, of which one is blue: precision 1/5, recall 1/4.
-            #expect(topics[1].detector == TopicDetector(threshold: 0.5, precision: 0.2, recall: 0.25, f1: 2.0 / 9))
+            // All three that fire, of which one is blue, make the best F1, 2/5; of the held-out ones that takes both red and no blue.
+            #expect(topics[1].detector == TopicDetector(threshold: 0.5, precision: 0, recall: 0, f1: 0))
+            #expect(red.auroc == 1 && topics[1].auroc == 0 && red.massSpecificity == 36 / 36.5)
+            // Rates 0.2, 1/40 and 9/80; every red document fires alike, of the blue one differs from the others: less than chance, so φ = 1.
+            let z = (2 * (8 * log(0.2 / (9.0 / 80)) + log(1.0 / 40 / (9.0 / 80)))).squareRoot()
+            #expect(abs(red.z! - z) < 1e-12 && abs(topics[1].z! + z) < 1e-12)
+            // Student's t with 4 degrees of freedom (A&S 26.7.4), the least p of 3 features that fire and 2 topics.
+            let sine = z / (4 + z * z).squareRoot(), p = (1 - sine * (1 + (1 - sine * sine) / 2)) / 2
+            #expect(abs(red.q! - 6 * p) < 1e-12)
             // Monroe et al., eq. 22, with y = 8 of 40, the rest 1 of 40, α = 500 · 9/80.
             let alpha = 56.25
             let delta = log((8 + alpha) / (40 + 500 - 8 - alpha)) - log((1 + alpha) / (40 + 500 - 1 - alpha))

@@ -50,6 +50,22 @@ import Testing
         #expect(try World.with { try $0.ask(sql) } == expected)
     }
 
+    static let tagged: [(sql: String, rows: [[String]])] = [
+        // Of 40 red tokens and 40 blue: 0 fires on 8 and 1, with 36 of 36.5; 1 on all; 2 on the last.
+        ("SELECT feature, feature_id, firings, firings_tagged, documents, specificity, sensitivity, f1, enrichment, mass_specificity, rank FROM tagged('red', 'P/0')", [
+            ["P/0/1", "4294967297", "80", "40", "4", "0.5", "1.0", "0.6666666666666666", "1.0", "0.5", "1"], ["P/0/0", "4294967296", "9", "8", "4", "0.8888888888888888", "0.2", "0.32653061224489793", "1.777777777777778", "0.9863013698630136", "2"],
+            ["P/0/2", "4294967298", "1", "0", "0", "0.0", "0.0", "0.0", "0.0", "0.0", "3"],
+        ]),
+        ("SELECT feature, round(correlation, 9), round(binary_correlation, 9) FROM tagged('RED', 'P/0') WHERE rank < 3", [["P/0/1", "null", "null"], ["P/0/0", "0.289781436", "0.27691572"]]),
+        ("SELECT count(*), min(position), max(position) FROM tag_positions('blue', 'P/0')", [["40", "40", "79"]]),
+        ("SELECT * FROM tag_positions('red', 'P/0') LIMIT 2", [["0", "0", "0", "0", "0", "red", "1"], ["0", "1", "1", "1", "1", "red", "1"]]),
+        ("SELECT count(*) FROM tagged(NULL, 'P/0')", [["0"]]), ("SELECT count(*) FROM tag_positions('red', NULL)", [["0"]]),
+    ]
+
+    @Test(arguments: tagged) func `how features mark a topic follows from arithmetic`(question: (sql: String, rows: [[String]])) throws {
+        #expect(try World.with { try $0.ask(question.sql) } == question.rows)
+    }
+
     @Test(arguments: [
         ("nearest('P/0/4', 1)", "there is no feature \"P/0/4\": P/0 has 4 features\n  hint: feature indices run from 0 to 3"),
         ("nearest('P/7/4', 1)", "no dictionary \"P/7\" in FILE\n  hint: there are P/0, Q/0, R/0, S/0"),
@@ -84,6 +100,9 @@ import Testing
         ("activations('S/0/0')", "dictionary \"S/0\" in FILE has not been run over any corpus\n  hint: run monoseme ingest again with the same arguments"),
         ("examples('P/0/0', 1, -1)", "examples: window is -1\n  hint: window is the number of tokens shown on either side, 0 or more"),
         ("examples('P/0/0', 0)", "examples: n is 0\n  hint: n is the number of rows wanted, 1 or more"),
+        ("tagged('green', 'P/0')", "there is no topic \"green\" in corpus \"planted.jsonl\"\n  hint: its topics are blue, red"),
+        ("tagged(5, 'P/0')", "tagged: a tag is given by its name, not by 5\n  hint: such as tagged('base64-run', 'A/1')"),
+        ("tagged('red')", "tagged was called without dictionary: the call is tagged(tag, dictionary)"),
         ("cofiring('P/0/0', 0)", "cofiring: k is 0\n  hint: k is the number of rows wanted, 1 or more"),
     ]) func `what cannot be asked is refused with the reason`(call: String, message: String) throws {
         try World.with { (world) throws in
@@ -199,7 +218,7 @@ import Testing
     ]) func `a damaged catalogue is refused or answered, and ends no process`(damage: String) throws {
         try World.with { (world) throws in
             try world.connection.execute("PRAGMA foreign_keys = 0; \(damage)")
-            for call in ["nearest('P/0/0')", "nearest('[1, 2, 3]', 9, 'P/0')", "nearest('P/0/9223372036854775806')", "activations('P/0/1')", "examples('P/0/2')", "cofiring('P/0/0')"] { _ = world.refusal("SELECT * FROM \(call)") }
+            for call in ["nearest('P/0/0')", "nearest('[1, 2, 3]', 9, 'P/0')", "nearest('P/0/9223372036854775806')", "activations('P/0/1')", "examples('P/0/2')", "cofiring('P/0/0')", "tagged('red', 'P/0')", "tag_positions('blue', 'P/0')"] { _ = world.refusal("SELECT * FROM \(call)") }
             for call in ["context(1, 79, 3)", "context(1, 9223372036854775806, 3)", "decoder('P/0/3')", "feature_name(4294967295)", "decoder('P/0/99999999999')"] { _ = world.refusal("SELECT \(call)") }
         }
     }

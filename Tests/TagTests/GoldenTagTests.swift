@@ -16,7 +16,7 @@ import Tokenization
 
     private func predicate(_ tag: JSON) throws -> TokenPredicate {
         let definition = tag["definition"]!.string!
-        return tag["kind"] == "regex" ? .regex(definition) : .ranges(try UnicodeRanges(parsing: definition.components(separatedBy: ", ")))
+        return tag["kind"]!.string == "regex" ? .regex(definition) : .ranges(try UnicodeRanges(parsing: definition.components(separatedBy: ", ")))
     }
 
     @Test func `tokens of the whole corpus that satisfy a tag are those that Python finds`() throws {

@@ -9,7 +9,7 @@ struct TextCatalogue {
     let corpus: Corpus
 
     init(_ documents: [[[UInt8]]], in folder: URL, isComplete: Bool = true) throws {
-        catalogue = try Catalogue(path: folder.appending(path: "\(UUID().uuidString).sqlite").path, for: .ingesting)
+        let catalogue = try Catalogue(path: folder.appending(path: "\(UUID().uuidString).sqlite").path, for: .ingesting)
         let spellings = Set(documents.joined()).sorted { $0.lexicographicallyPrecedes($1) } + [[]]
         let made = try catalogue.connection.transaction {
             let tokenizer = try catalogue.register(tokenizer: "t", vocabulary: spellings.count) { spellings[$0] }
@@ -31,7 +31,7 @@ struct TextCatalogue {
             try writer.commit(layout, [], at: "2026-01-01T00:00:00Z")
         }
         if isComplete { try catalogue.complete(catalogue.corpus(made.id), emptyDocuments: 0, malformedLines: 0) }
-        corpus = try catalogue.corpus(made.id)
+        (self.catalogue, corpus) = (catalogue, try catalogue.corpus(made.id))
     }
 }
 

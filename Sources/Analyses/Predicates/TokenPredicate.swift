@@ -61,7 +61,7 @@ extension Catalogue {
 
     /// The tokens of a corpus that satisfy a predicate, and how many documents hold one.
     private func evaluate(_ predicate: TokenPredicate, over corpus: Corpus, timeLimit: Double?, _ report: (TaggingProgress) -> Void) throws -> (PositionSet, documents: Int) {
-        let text = try CorpusText(self, corpus: corpus.id)
+        let text = try CorpusText(self, corpus: corpus.id), length = try positionCount(of: corpus.id)
         let matches: ([UInt8], Int) throws -> [Range<Int>]
         switch predicate {
         case .ranges(let ranges): matches = { bytes, _ in ranges.matches(in: bytes) }
@@ -74,10 +74,10 @@ extension Catalogue {
             let worker = try RegexWorker(pattern, timeLimit: timeLimit)
             matches = { bytes, position in try worker.matches(in: bytes, of: (try? self.name(ofDocumentAt: position, of: corpus)) ?? "the document at position \(position)") }
         }
-        var found = PositionSet(length: corpus.tokens), documents = 0, tokens = 0
+        var found = PositionSet(length: length), documents = 0, tokens = 0
         for (place, start) in text.documents.starts.enumerated() {
             let bounds = try text.place(of: start).bounds
-            guard bounds.upperBound <= corpus.tokens else { throw damagedDocument(start) }
+            guard bounds.upperBound <= length else { throw damagedDocument(start) }
             let ids = try text.tokens(at: bounds)
             guard ids.count == bounds.count else { throw damagedDocument(start) }
             var bytes: [UInt8] = [], ends: [Int] = []

@@ -4,8 +4,9 @@ import SQLite
 
 // Every firing is read once more and everything that is said about firings is counted from them.
 //
-// Features go in groups, so that memory is bounded whatever the dictionary: a group has some 2 KB a feature for histograms
-// and 32 bytes a feature and topic. Within a group, segments go in order; their lists lie side by side in the file.
+// Features go in groups, so that memory is bounded whatever the dictionary: a group has some 2 KB a feature for histograms,
+// 32 bytes a feature and topic, and 12 bytes a feature and document on which it fires. Within a group, segments go in order;
+// their lists lie side by side in the file.
 
 /// A value is stored with 11 significant bits, so it is within 2⁻¹¹ of itself, and sums are; twice that is allowed, for sums of squares four times.
 private let rounding = 0x1p-10
@@ -31,6 +32,8 @@ private struct Claims {
 private struct FeatureState {
     var total = Recount()
     var claims = Claims()
+    /// Of each document in which it fires.
+    var documents: [kernel_document_tally] = []
     var firstMaximumPosition = -1, lastPosition = -1
     var valueAtMaximumPosition: Float = 0
 }
@@ -38,12 +41,13 @@ private struct FeatureState {
 extension Examination {
     func examineFirings(of run: Run, _ segments: [Segment], _ corpus: Corpus) throws {
         let documents = try catalogue.documentTable(of: corpus.id)
-        guard tile(documents, segments) else { return } // said already where documents were examined
+        guard documents.covers(segments.reduce(0) { $0 + $1.tokens }) else { return } // said already where documents were examined
         let topics = try catalogue.topics(of: corpus.id)
         let places = Dictionary(uniqueKeysWithValues: topics.enumerated().map { ($1.id, $0) })
         let topicOf = documents.topics.map { places[$0] ?? topics.count }
         let features = run.dictionary.features
-        let groupSize = max(16, min(4096, (64 << 20) / (2048 + 512 + MemoryLayout<Recount>.stride * (topics.count + 1))))
+        let groupSize = max(16, min(4096, (64 << 20) / (2048 + 512 + MemoryLayout<Recount>.stride * (topics.count + 1)), (1 << 22) / max(1, documents.count)))
+        var evidence = EvidenceExamination(of: run, documents)
         var checksums = [UInt64](repeating: 0, count: segments.count)
         var firingsOfSegment = [Int](repeating: 0, count: segments.count)
 
@@ -66,23 +70,15 @@ extension Examination {
                 tokensDone &+= segment.tokens * group.count / features
             }
             try counter.judge(topics)
+            if run.isComplete { try examineEvidence(of: run, counter.tallies, from: first, topics, &evidence) }
         }
+        if run.isComplete { examineRates(of: run, evidence) }
         for (place, segment) in segments.enumerated() {
             let here = "\(run.dictionary.name) segment \(segment.ordinal)"
             expect(try connection.integer("SELECT checksum FROM segment WHERE id = ?", .init(segment.id)), Int(bitPattern: UInt(checksums[place])), "checksum of a segment", at: here)
             if run.keepTop == nil { expect(segment.firings, firingsOfSegment[place], "firings of a segment", at: here) }
             else if segment.firings < firingsOfSegment[place] { damage("firings of a segment", at: here, found: "\(segment.firings)", expected: "at least the \(firingsOfSegment[place]) kept") }
         }
-    }
-
-    /// Whether each position of the segments has a document.
-    private func tile(_ documents: DocumentTable, _ segments: [Segment]) -> Bool {
-        var next = 0
-        for (start, length) in zip(documents.starts, documents.lengths) {
-            guard start == next, length > 0, !next.addingReportingOverflow(length).overflow else { return false }
-            next += length
-        }
-        return segments.reduce(0) { $0 + $1.tokens } <= next
     }
 }
 
@@ -165,7 +161,14 @@ private struct FiringCounter {
         var state = states[place]
         for at in 0..<count {
             let local = Int(positions[at]), value = values[at], document = Int(documentOf[local])
-            if document != state.total.lastDocument { state.total.documents += 1; state.total.lastDocument = document }
+            if document != state.total.lastDocument {
+                state.total.documents += 1
+                state.total.lastDocument = document
+                state.documents.append(kernel_document_tally(document: UInt32(document), firings: 0, maximum: 0))
+            }
+            let last = state.documents.count - 1
+            state.documents[last].firings += 1
+            state.documents[last].maximum = max(state.documents[last].maximum, value)
             state.total.sum += Double(value)
             state.total.squares += Double(value) * Double(value)
             if value > state.total.maximum { state.total.maximum = value; state.firstMaximumPosition = segment.firstPosition + local }
@@ -203,6 +206,9 @@ private struct FiringCounter {
         }
         return low < count && positions[low] == wanted ? values[low] : nil
     }
+
+    /// By feature of the group: the documents in which it fires.
+    var tallies: [[kernel_document_tally]] { states.map(\.documents) }
 
     // MARK: Judging
 

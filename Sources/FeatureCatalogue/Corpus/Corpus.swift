@@ -43,6 +43,15 @@ extension Catalogue {
         return corpus
     }
 
+    /// How many positions a corpus has, after making sure that there are so many tokens: what is set aside for each of them is bounded by the file.
+    public func positionCount(of corpus: Int) throws -> Int {
+        let corpus = try self.corpus(corpus), bytes = try connection.integer("SELECT coalesce(sum(length(token_ids)), 0) FROM token_block WHERE corpus_id = ?", .init(corpus.id)) ?? 0
+        guard corpus.tokens >= 0, corpus.tokens <= bytes / 2 else {
+            throw MonosemeError("the corpus \(quoted(corpus.name)) in \(quoted(path, limit: 400)) is damaged: it has not the \(corpus.tokens) tokens it says", hint: "monoseme check lists all damage")
+        }
+        return corpus.tokens
+    }
+
     public func topics(of corpus: Int) throws -> [Topic] {
         try connection.rows("SELECT id, name, documents, tokens FROM topic WHERE corpus_id = ? ORDER BY name", .init(corpus)) {
             Topic(id: $0.integer(0), name: $0.text(1), documents: $0.integer(2), tokens: $0.integer(3))
@@ -140,6 +149,16 @@ public struct DocumentTable: Sendable {
     public var topics: [Int] = []
 
     public var count: Int { starts.count }
+
+    /// Whether each of the first `tokens` positions has one document, and each document tokens.
+    func covers(_ tokens: Int) -> Bool {
+        var next = 0
+        for (start, length) in zip(starts, lengths) {
+            guard start == next, length > 0, !next.addingReportingOverflow(length).overflow else { return false }
+            next += length
+        }
+        return tokens <= next
+    }
 
     /// The place in the table of the document that holds `position`.
     public func index(of position: Int) -> Int {

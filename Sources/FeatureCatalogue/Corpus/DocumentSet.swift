@@ -2,7 +2,7 @@ import Diagnostics
 
 /// Some documents of a corpus under one name: those of a topic, or those that came from one file.
 public struct DocumentSet: Sendable, Equatable {
-    public enum Kind: String, Sendable { case topic, source }
+    public enum Kind: String, Sendable { case topic, file }
 
     public let kind: Kind
     public let name: String
@@ -32,6 +32,6 @@ extension Catalogue {
         }
         let ids = try connection.rows("SELECT source_id FROM document WHERE corpus_id = ? ORDER BY first_position", .init(corpus)) { $0.integer(0) }
         let places = ids.indices.filter { ids[$0] == source.id && table.lengths.indices.contains($0) }
-        return DocumentSet(kind: .source, name: source.path, places: places, tokens: places.reduce(0) { $0 + table.lengths[$1] })
+        return DocumentSet(kind: .file, name: source.path, places: places, tokens: places.reduce(0) { $0 + table.lengths[$1] })
     }
 }

@@ -16,7 +16,7 @@ extension Catalogue {
     /// - Throws: where the run kept only the strongest firings.
     public func firingPositions(of feature: Int, in run: Run) throws -> PositionSet {
         try demandEveryFiring(of: run)
-        let length = try corpus(run.corpus).tokens, positions = try firings(of: feature, in: run).positions
+        let length = try positionCount(of: run.corpus), positions = try firings(of: feature, in: run).positions
         guard positions.last.map({ $0 < length }) ?? true else { throw damagedList("feature \(feature)") }
         return PositionSet(positions, length: length)
     }
@@ -62,7 +62,7 @@ extension Catalogue {
         var documents = [UInt32](repeating: 0, count: segment.tokens)
         try connection.query("SELECT first_position, tokens, ordinal FROM document WHERE corpus_id = ? AND first_position >= ? AND first_position < ? ORDER BY first_position",
                              [.init(corpus), .init(start), .init(segment.firstPosition + segment.tokens)]) { row in
-            let first = row.integer(0) - segment.firstPosition, (end, isTooFar) = first.addingReportingOverflow(row.integer(1))
+            let first = row.integer(0) &- segment.firstPosition, (end, isTooFar) = first.addingReportingOverflow(row.integer(1))
             guard !isTooFar, first <= end else { return }
             for place in max(0, first)..<max(0, first, min(end, segment.tokens)) { documents[place] = UInt32(truncatingIfNeeded: row.integer(2)) }
         }
@@ -73,9 +73,10 @@ extension Catalogue {
     /// An ingest may have added others since.
     func soundSegments(of run: Run) throws -> [Segment] {
         var next = 0
+        let length = try positionCount(of: run.corpus)
         return try segments(of: run).filter { segment in
             if next == run.tokens { return false }
-            guard segment.firstPosition == next, segment.tokens > 0, segment.tokens <= run.tokens - next else {
+            guard segment.firstPosition == next, segment.tokens > 0, segment.tokens <= run.tokens - next, segment.tokens <= length - next else {
                 throw MonosemeError("segment \(segment.ordinal) of \(run.dictionary.name) in \(quoted(path, limit: 400)) is damaged", hint: "monoseme check lists all damage; ingest again or restore a copy")
             }
             next += segment.tokens

@@ -153,7 +153,7 @@ extension Catalogue {
         let topics = TopicTable(documents)
         var evidence = RunEvidence(topics)
         // Firings of each feature: of some, `keepTop` may have left out the weaker ones.
-        let firings = try connection.rows("SELECT firings FROM statistic WHERE run_id = ? ORDER BY feature_id", .init(run.id)) { $0.integer(0) }
+        let firings = try firings(of: 0..<features, in: run)
         let scans = (0..<min(features, featuresPerPass(vocabulary: vocabulary, documents: documents.count))).map { _ in FeatureScan(vocabulary: vocabulary) }
 
         for first in stride(from: 0, to: features, by: scans.count) {

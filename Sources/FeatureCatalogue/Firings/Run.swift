@@ -74,6 +74,16 @@ extension Catalogue {
             """, .init(run.id), .init(run.dictionary.featureID(feature)), make: statistics) ?? ActivationStatistics()
     }
 
+    /// How often each feature of a range fires, whatever was kept of it.
+    func firings(of features: Range<Int>, in run: Run) throws -> [Int] {
+        var firings = [Int](repeating: 0, count: features.count)
+        let low = run.dictionary.featureID(features.lowerBound)
+        try connection.query("SELECT feature_id, firings FROM statistic WHERE run_id = ? AND feature_id >= ? AND feature_id < ?", [.init(run.id), .init(low), .init(low + features.count)]) {
+            firings[$0.integer(0) - low] = $0.integer(1)
+        }
+        return firings
+    }
+
     private func statistics(_ row: borrowing Statement) throws -> ActivationStatistics {
         var statistics = ActivationStatistics()
         statistics.firings = row.integer(1)

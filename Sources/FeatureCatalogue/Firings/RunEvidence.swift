@@ -44,13 +44,23 @@ extension Catalogue {
         let missing = "SELECT dictionary_id FROM run WHERE is_complete AND topic_tests IS NULL"
         guard try connection.integer(missing + " LIMIT 1") != nil else { return }
         for id in try connection.rows(missing, make: { $0.integer(0) }) {
-            guard let dictionary = try dictionary(id: id), dictionary.hasSoundShape, let run = try runIfAny(of: dictionary) else { continue }
-            // A run whose posting lists are damaged goes without; whoever asks for it is told.
+            // A run whose ledger or posting lists are damaged goes without; whoever asks for its evidence is told.
+            guard let dictionary = try dictionary(id: id), dictionary.hasSoundShape, let run = try runIfAny(of: dictionary), try hasSoundLedger(run) else { continue }
             try? connection.transaction {
                 for table in ["feature_example", "feature_token"] { try connection.run("DELETE FROM \(table) WHERE run_id = ?", .init(run.id)) }
                 try writePostingSummary(of: run) { count, body in try (0..<count).forEach(body) }
             }
         }
+    }
+
+    /// Whether segments lie end to end and documents under them, so that no position is without.
+    private func hasSoundLedger(_ run: Run) throws -> Bool {
+        var next = 0
+        for segment in try segments(of: run) {
+            guard segment.firstPosition == next, (1...Int(UInt32.max)).contains(segment.tokens), (0..<1 << 38).contains(segment.id) else { return false }
+            next += segment.tokens
+        }
+        return try next == run.tokens && documentTable(of: run.corpus).covers(next)
     }
 
     /// - Throws: where the documents of a run have not been weighed, with what to do about it.

@@ -35,12 +35,13 @@ extension Catalogue {
     /// Compares how often every unit fires on two sets of documents, exactly counted, document by document.
     ///
     /// The test is that of `feature_topic.z` (TopicEvidence.swift), with the second set in place of the rest of the corpus, and of both tails.
-    /// - Throws: where the run kept only the strongest firings, and for a set of fewer than two documents or sets that overlap.
+    /// - Throws: where the run kept only the strongest firings, where its ingest is unfinished, and for a set of fewer than two documents or sets that overlap.
     public func compare(_ first: DocumentSet, _ second: DocumentSet, in run: Run, _ units: FeatureUnits, documentsMinimum: Int, _ table: DocumentTable) throws -> TopicComparison {
         if let keep = run.keepTop {
             throw MonosemeError("\(run.dictionary.name) keeps only the \(keep) strongest firings of each feature: how often it fires in a document cannot be counted from these",
                                 hint: "ingest it again without --keep-top; monoseme topics --topic T --in \(run.dictionary.name) shows the counts by topic, which are of all firings")
         }
+        try demandTopicEvidence(of: run)
         for set in [first, second] where set.places.count < 2 {
             throw MonosemeError("\(set.kind) \(quoted(set.name)) has \(set.places.isEmpty ? "no document" : "one document"): nothing can be tested on fewer than two", hint: "compare sets with more documents")
         }
@@ -54,9 +55,9 @@ extension Catalogue {
             setOf[place] = 1
         }
         let sums = try documentSums(of: run, units, setOf: setOf, sets: 2, table)
-        var totals = [Int](repeating: 0, count: units.units.count)
+        var totals = [Double](repeating: 0, count: units.units.count)
         try connection.query("SELECT feature_id & 4294967295, firings FROM statistic WHERE run_id = ?", [.init(run.id)]) { row in
-            if units.unitOf.indices.contains(row.integer(0)) { totals[units.unitOf[row.integer(0)]] += row.integer(1) }
+            if units.unitOf.indices.contains(row.integer(0)) { totals[units.unitOf[row.integer(0)]] += row.real(1) }
         }
         let groups = [first, second].map { set in
             set.places.reduce(into: TopicTable.Totals()) { totals, place in
@@ -66,32 +67,36 @@ extension Catalogue {
                 totals.squares += tokens * tokens
             }
         }
-        var differences: [(unit: Int, z: Double?)] = [], tested: [Int] = [], p: [Double] = []
-        for unit in units.units.indices {
-            let documents = sums[2 * unit].documents + sums[2 * unit + 1].documents
-            guard documents > 0 else { continue }
-            guard documents >= max(2, documentsMinimum) else { differences.append((unit, nil)); continue }
-            let z = difference(sums[2 * unit], groups[0], sums[2 * unit + 1], groups[1])
-            tested.append(differences.count)
-            p.append(min(1, 2 * StudentT.upperTail(abs(z), freedom: Double(documents - 1))))
-            differences.append((unit, z))
-        }
-        var q = [Double?](repeating: nil, count: differences.count)
-        for (place, rate) in zip(tested, falseDiscoveryRates(p, tests: p.count)) { q[place] = rate }
-        return TopicComparison(first: first, second: second, differences: differences.indices.map { place in
-            let (unit, z) = differences[place]
+        let tests = weigh(sums, on: groups, documentsMinimum: documentsMinimum)
+        let met = units.units.indices.filter { sums[2 * $0].documents + sums[2 * $0 + 1].documents > 0 }
+        return TopicComparison(first: first, second: second, differences: met.map { unit in
             func side(_ sums: DocumentSums, _ set: DocumentSet) -> RateDifference.Side {
                 let rate = set.tokens > 0 ? sums.firings / Double(set.tokens) : 0
-                return .init(documentsFiring: sums.documents, firings: Int(sums.firings), rate: rate, lift: totals[unit] > 0 ? rate * Double(run.tokens) / Double(totals[unit]) : 0)
+                return .init(documentsFiring: sums.documents, firings: Int(sums.firings), rate: rate, lift: totals[unit] > 0 ? rate * Double(run.tokens) / totals[unit] : 0)
             }
-            return RateDifference(unit: units.units[unit], first: side(sums[2 * unit], first), second: side(sums[2 * unit + 1], second), z: z, q: q[place])
+            return RateDifference(unit: units.units[unit], first: side(sums[2 * unit], first), second: side(sums[2 * unit + 1], second), z: tests[unit]?.z, q: tests[unit]?.q)
         }, documentsMinimum: documentsMinimum)
     }
+}
 
-    /// Either set may be the one on which a unit fires more often: the design effect is that of the whole, or of that one where it is more, and
-    /// the p of both tails counts.
-    private func difference(_ first: DocumentSums, _ firstGroup: TopicTable.Totals, _ second: DocumentSums, _ secondGroup: TopicTable.Totals) -> Double {
-        first.firings * secondGroup.tokens >= second.firings * firstGroup.tokens
-            ? rateDifference(first, on: firstGroup, second, on: secondGroup) : -rateDifference(second, on: secondGroup, first, on: firstGroup)
+/// Tests, unit by unit, whether rates on two groups of documents differ.
+///
+/// Either group may be the one on which a unit fires more often: the design effect is that of the whole, or of that group where it is more, and p
+/// is of both tails. q is over all units that are tested.
+/// - Parameter sums: of each unit, over one group and over the other.
+/// - Returns: `nil` for a unit that fires in fewer than `documentsMinimum` documents, or in one.
+func weigh(_ sums: [DocumentSums], on groups: [TopicTable.Totals], documentsMinimum: Int) -> [(z: Double, q: Double)?] {
+    let (one, other) = (groups[0], groups[1])
+    var zs: [Double] = [], p: [Double] = [], tested: [Int] = []
+    for unit in 0..<sums.count / 2 {
+        let (a, b) = (sums[2 * unit], sums[2 * unit + 1]), documents = a.documents + b.documents
+        guard documents >= max(2, documentsMinimum) else { continue }
+        let z = a.firings * other.tokens >= b.firings * one.tokens ? rateDifference(a, on: one, b, on: other) : -rateDifference(b, on: other, a, on: one)
+        zs.append(z)
+        p.append(min(1, 2 * StudentT.upperTail(abs(z), freedom: Double(documents - 1))))
+        tested.append(unit)
     }
+    var tests = [(z: Double, q: Double)?](repeating: nil, count: sums.count / 2)
+    for (place, q) in falseDiscoveryRates(p, tests: p.count).enumerated() { tests[tested[place]] = (zs[place], q) }
+    return tests
 }

@@ -72,7 +72,7 @@ func rateDifference(_ first: DocumentSums, on firstGroup: TopicTable.Totals, _ s
     let inFirst = first.variation(firstGroup)
     let designEffect = max(1, (inFirst + second.variation(secondGroup)) / firings, inFirst / first.firings)
     let z = (max(0, g) / designEffect).squareRoot()
-    return here > elsewhere ? z : -z
+    return here < elsewhere ? -z : z
 }
 
 /// Benjamini and Hochberg's q for each p: the false discovery rate if it and all that are no larger are believed.

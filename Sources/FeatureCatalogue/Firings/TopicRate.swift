@@ -17,19 +17,20 @@ public struct TopicRate: Sendable, Equatable {
     public let maximum: Double
     public let documentsFiring: Int
     public let topicDocuments: Int
-    /// "Fires at least this strongly somewhere in the document" as a detector of the topic, chosen on half of the documents
-    /// and measured on the other; `nil` in an unfinished run, where the topic has one document, and where the feature fires
-    /// on none of those that choose.
+    /// `nil` in an unfinished run, where the topic has one document, and where the feature fires on none of its documents
+    /// that choose.
     public let detector: TopicDetector?
     /// Of the feature's summed activation, the part on this topic.
     public let massSpecificity: Double
-    /// Standard errors between the rate on the topic's documents and the rate on the others; `nil` where the topic or the
-    /// rest of the corpus has fewer than two documents, or where the run did not keep all of the feature's firings.
+    /// How far the rate on the topic's documents lies above the rate on the others, the document being the unit of evidence: see
+    /// TopicEvidence.swift. `nil` in an unfinished run, where the topic or the rest of the corpus has fewer than two documents,
+    /// and where the run did not keep all of the feature's firings.
     public let z: Double?
-    /// The false discovery rate if this pair and all with a smaller q are believed (Benjamini & Hochberg 1995); `nil` where `z` is.
+    /// The false discovery rate if this pair of the run's `topicTests` and all with a smaller q are believed (Benjamini & Hochberg
+    /// 1995). Not the tail of z alone: a feature with firings in few documents needs a greater z. `nil` where `z` is.
     public let q: Double?
     /// The chance that the feature's strongest firing is stronger in a document of the topic than in another, on held-out
-    /// documents; `nil` where one of the two kinds is missing, or where the run did not keep all of the feature's firings.
+    /// documents; `nil` in an unfinished run, where one of the two kinds is missing, and where the run did not keep all firings.
     public let auroc: Double?
     /// z of the log-odds ratio of firing on the topic against elsewhere, with an informative Dirichlet prior of α₀ = 500
     /// pseudo-tokens at the feature's overall rate (Monroe, Colaresi & Quinn 2008, eq. 22). A sort key, not a test: tokens
@@ -57,18 +58,22 @@ public enum TopicOrder: String, Sendable, CaseIterable {
 
 extension Catalogue {
     /// The topics a feature fires on, the first in `order` first.
+    ///
+    /// - Throws: when asked for an order by evidence that has not been counted, as in an unfinished run.
     public func topicRates(of feature: Int, in run: Run, by order: TopicOrder) throws -> [TopicRate] {
         try rates(run, "topic_id IN (SELECT id FROM topic WHERE corpus_id = ?) AND feature_id = ?", [.init(run.corpus), .init(run.dictionary.featureID(feature))], by: order)
     }
 
     /// The features that fire on a topic, the first in `order` first.
     ///
+    /// - Throws: when asked for an order by evidence that has not been counted, as in an unfinished run.
     /// - Parameter documentsMinimum: leave out features that fire in fewer of the topic's documents, which are all lift and no evidence.
     public func topicRates(of topic: Topic, in run: Run, by order: TopicOrder, documentsMinimum: Int = 1) throws -> [TopicRate] {
         try rates(run, "topic_id = ? AND documents_firing >= ?", [.init(topic.id), .init(documentsMinimum)], by: order)
     }
 
     private func rates(_ run: Run, _ condition: String, _ values: [SQLiteValue], by order: TopicOrder) throws -> [TopicRate] {
+        if order == .z || order == .auroc { try demandTopicEvidence(of: run) }
         var rates: [TopicRate] = []
         try connection.query("""
             SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1, mass_specificity, z, q, auroc

@@ -17,7 +17,7 @@ public struct LineageHoles: Sendable {
     /// Tokens of the ground, and those on which none of `covering` fires.
     public let tokens: Int
     public let holes: PositionSet
-    /// The run that was asked who fires there, and its answer, most often first, `covering` left out.
+    /// The run that was asked who fires there, and its answer, most often first.
     public let run: Run
     public let features: [FiringCount]
     /// Holes to look at: where the ground is a feature its strongest firings, else evenly spaced; one of a document before two.
@@ -53,8 +53,7 @@ extension Catalogue {
         guard ground.length == (try corpus(run.corpus)).tokens else { throw MonosemeError("\(quoted(rule?.name ?? "")) is of another corpus than \(run.dictionary.name)", hint: "tag the corpus that was ingested") }
         var holes = ground
         for feature in covering { holes.subtract(try firingPositions(of: feature.index, in: run)) }
-        let left = Set(covering.map(\.index))
-        let features = holes.isEmpty ? [] : try firingCounts(at: holes, in: run).filter { !left.contains($0.feature) }
+        let features = holes.isEmpty ? [] : try firingCounts(at: holes, in: run)
         let strengths = rule == nil ? try firings(of: owner.index, in: base) : nil
         return LineageHoles(feature: name, ground: rule.map { .rule($0.name) } ?? .firings(of: owner), covering: covering, tokens: ground.count, holes: holes, run: run, features: features,
                             examples: try chosen(examples, of: holes, strengths, corpus: run.corpus))

@@ -92,8 +92,7 @@ extension Catalogue {
     /// The tokens that satisfy a tag.
     /// - Throws: when a block is not what its checksum says, or the tokens are not as many as the tag's row says.
     public func positions(of tag: Tag) throws -> PositionSet {
-        let length = try corpus(tag.corpus).tokens
-        guard length >= 0, length < 1 << 48 else { throw damagedTag(tag.name) }
+        let length = try positionCount(of: tag.corpus)
         var words = [UInt64](repeating: 0, count: (length + 63) / 64)
         try connection.query("SELECT first_position, bits, checksum FROM tag_block WHERE tag_id = ?", [.init(tag.id)]) { row in
             let first = row.integer(0), bytes = row.blob(1)

@@ -30,7 +30,7 @@ extension Catalogue {
         switch subject {
         case .tag(let tag): return try positions(of: tag)
         case .topic(let topic):
-            var set = PositionSet(length: try self.corpus(corpus).tokens)
+            var set = PositionSet(length: try positionCount(of: corpus))
             try connection.query("SELECT first_position, tokens FROM document WHERE corpus_id = ? AND topic_id = ?", [.init(corpus), .init(topic.id)]) { row in
                 let first = row.integer(0), tokens = row.integer(1)
                 guard first >= 0, tokens >= 0, tokens <= set.length - first else {

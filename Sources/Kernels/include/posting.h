@@ -23,7 +23,7 @@ ptrdiff_t kernel_posting_count_marked(const uint8_t *list, size_t bytes, const u
 /// How many of a list's firings lie in each document: writes an entry to `documents` and `counts` for each document that has
 /// some, ascending.
 ///
-/// `document_of` gives each of `n` positions its document, ascending; `ends` gives each document the position behind it. There must
+/// `document_of` gives each of `n` positions its document, ascending; `ends` gives each document the position behind it, at most `n`. There must
 /// be room for an entry of each document, or for as many as the list has firings. Returns the number of entries, or −1 where
 /// the list's positions are malformed or lie beyond `n`.
 ptrdiff_t kernel_posting_count_by_document(const uint8_t *list, size_t bytes, const uint32_t *document_of, const uint32_t *ends, size_t n,
