@@ -66,7 +66,7 @@ class Evidence:
         # The edges of each model: all of them, and those with one half of the evidence taken away.
         self.counts = frequent & (together >= 5) & (self.counted >= 0.7)
         self.edges = {
-            "both": near & ((self.low >= 0.5) | (columns["masked_cosine"] >= 0.4)) | carried,
+            "both": near & ((self.low >= 0.5) | (columns["masked_cosine"] >= 0.4)) | carried & (self.keep <= 0.3),
             "activations": self.active & ((self.low >= 0.5) | (columns["masked_cosine"] >= 0.4)),
             "decoders": carried | (frequent & (cosine >= 0.7)),
         }

@@ -59,7 +59,7 @@ import Testing
                 let gram = columns.map { a in columns.map { b in a.reduce(0) { $0 + $1.value * (b[$1.key] ?? 0) } } }
                 let plain = PlainLeastSquares(gram: gram, products: columns.map { $0.reduce(0) { $0 + $1.value * own[$1.key]! } }, squares: own.values.reduce(0) { $0 + $1 * $1 })
                 #expect(abs(node.explained! - plain.explained) <= 4 * Self.rounding)
-                for (edge, weight) in zip(edges, plain.weights) { #expect(abs(edge.weight! - weight) <= 40 * Self.rounding * max(1, weight), "\(edge.parent) \(edge.child)") }
+                for (edge, weight) in zip(edges, plain.weights) { #expect(abs(edge.weight! - weight) <= 100 * Self.rounding * max(1, weight), "\(edge.parent) \(edge.child)") }
                 fitted += 1
             }
             #expect(fitted >= 10)

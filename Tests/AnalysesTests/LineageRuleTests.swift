@@ -48,6 +48,7 @@ import Testing
         Flip("masked cosine of the paper's rule", 0.3999, 0.4, "", "overlap candidate") { ($0.massCoverage, $0.effectiveFirings, $0.decoderCosine, $0.maskedCosine) = (0.45, 10_000, 0.55, $1) },
         Flip("direction that the child carries", 0.5999, 0.6, "", "absorbed candidate") { ($0.together, $0.massCoverage, $0.decoderCosine) = (0, 0, $1) },
         Flip("strength it carries it with", 0.7499, 0.75, "", "absorbed candidate") { ($0.together, $0.massCoverage, $0.containment) = (0, 0, $1) },
+        Flip("what a parent keeps of an absorbed child at most", -0.3001, -0.3, "", "absorbed candidate") { ($0.together, $0.massCoverage, $0.massKeep) = (0, 0, -$1) },
         Flip("decoders alone", 0.6999, 0.7, "", "overlap candidate") { ($0.tokens, $0.together, $0.massCoverage, $0.decoderCosine, $0.containment) = (nil, nil, nil, $1, 0.5) },
         Flip("activations alone", 0.8999, 0.9, "split candidate", "split likely") { ($0.massCoverage, $0.decoderCosine, $0.containment) = ($1, nil, nil) },
     ]
@@ -81,9 +82,10 @@ import Testing
         Merge(name: "not quite", parents: [(0.4, 1), (0.3999, 1)], kinds: ["overlap", "overlap"]),
         Merge(name: "little overlap", parents: [(0.5, 1), (0.5, 1)], joint: 0.1999, kinds: ["merge-or", "merge-or"]),
         Merge(name: "too much", parents: [(0.5, 1), (0.5, 1)], joint: 0.2, kinds: ["overlap", "overlap"]),
-        Merge(name: "a fifth", parents: [(0.79, 1), (0.2, 1)], kinds: ["merge-or", "merge-or"]),
-        Merge(name: "less than a fifth", parents: [(0.79, 1), (0.1999, 1)], kinds: ["overlap", ""]),
-        Merge(name: "four fifths in one", parents: [(0.8, 0.75), (0.2, 1)], kinds: ["same", ""]),
+        Merge(name: "a fifth", parents: [(0.79, 0.6), (0.2, 1)], kinds: ["merge-or", "merge-or"]),
+        Merge(name: "less than a fifth", parents: [(0.79, 0.6), (0.1999, 1)], kinds: ["split", ""]),
+        Merge(name: "four fifths in one", parents: [(0.8, 0.6), (0.2, 1)], kinds: ["merge-or", "merge-or"]),
+        Merge(name: "more than four fifths in one", parents: [(0.8001, 0.6), (0.2, 1)], kinds: ["split", ""]),
         Merge(name: "half kept of each", parents: [(0.5, 0.5), (0.5, 1)], kinds: ["merge-or", "merge-or"]),
         Merge(name: "less kept", parents: [(0.5, 0.4999), (0.5, 1)], kinds: ["overlap", "overlap"]),
     ]

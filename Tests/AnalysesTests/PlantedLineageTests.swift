@@ -65,8 +65,8 @@ import Testing
             let truth = nodes.indices.flatMap { parent in
                 (0..<shape.nodes).filter { shape.holds(nodes[parent], $0) }.map { LineageFamilies.Edge(parent: parent, child: $0, kind: $0 == nodes[parent] ? "same" : "split") }
             }
-            #expect(built.planted == Set(truth))
-            #expect(built.edges.allSatisfy { $0.tier == .asserted })
+            #expect(built.planted.symmetricDifference(truth).sorted { ($0.child, $0.parent) < ($1.child, $1.parent) } == [])
+            #expect(built.edges.filter { $0.tier != .asserted } == [])
         }
     }
 
@@ -86,7 +86,7 @@ import Testing
         var fine = FeatureActivations(decoder: [row(1, 0, 0, 0.5, 0), row(0, 1, 1, 0, 0), row(0, 0, 0, 0, 1), row(0, 0, 0, 0, 1)])
         for token in 0..<20_000 {
             // Feature 0 has its parent on 499 or 500 of its tokens, feature 1 each of two on some 750, and both on 499 or 500. Each parent fires elsewhere too.
-            let isFirst = 0..<shared ~= token || 1000..<1500 ~= token
+            let isFirst = 0..<shared ~= token || 5000..<6500 ~= token
             let isSecond = 2000..<2750 ~= token || 3000..<4000 ~= token, isThird = 2000..<2000 + shared ~= token || 2750..<3000 ~= token || 4000..<4500 ~= token
             coarse.append([isFirst, isSecond, isThird].enumerated().filter { $0.element }.map { (feature: $0.offset, value: 1) })
             fine.append([0..<1000 ~= token, 2000..<3000 ~= token].enumerated().filter { $0.element }.map { (feature: $0.offset, value: 1) })

@@ -78,11 +78,11 @@ public struct LineageFamilies: Sendable {
             addAlone(n)
         }
 
-        /// One that stays the same and is there twice, and one whose every tenth firing is missing that splits in three.
+        /// One that stays the same and is there twice, and one whose every sixteenth firing is missing that splits in three.
         private mutating func addSplit(_ n: Int) {
             let same = direction(), there = tokens(2 * n), parent = coarse.add(there, same)
             for _ in 0..<2 { edge(parent, fine.add(there, same), "same") }
-            let kept = direction(), all = tokens(3 * n), split = coarse.add(all.filter { $0 % 10 != 9 }, kept)
+            let kept = direction(), all = tokens(3 * n), split = coarse.add(all.filter { $0 % 16 != 15 }, kept)
             for part in 0..<3 { edge(split, fine.add(all.lowerBound + part * n..<all.lowerBound + (part + 1) * n, direction([kept], new: 0.75)), "split") }
         }
 

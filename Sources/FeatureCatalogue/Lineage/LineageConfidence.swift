@@ -11,7 +11,7 @@ extension LineageRule {
         } else {
             let coverage = logit(evidence.massCoverageLow ?? 0), masked = evidence.maskedCosine ?? 0
             if let cosine {
-                score = 0.38 * coverage - 0.51 * logit(evidence.massKeep ?? 0) + 8.25 * cosine + 2.14 * masked - 6.19
+                score = 0.37 * coverage - 0.5 * logit(evidence.massKeep ?? 0) + 8.27 * cosine + 2.11 * masked - 6.13
             } else {
                 score = 0.4 * coverage + 3.29 * (evidence.activationCorrelation ?? 0) + 0.78 * masked - 1.33
             }

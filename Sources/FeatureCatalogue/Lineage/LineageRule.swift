@@ -32,6 +32,8 @@ public enum LineageRule {
     /// Decoder evidence by itself: the child carries the parent's direction, with its strength. So do many siblings.
     public static let cosineCarried = 0.6
     static let containmentCarried = 0.75
+    /// And the parent keeps no more than this: it is silent where the child fires, and does not lie within it.
+    static let keepCarried = 0.3
     /// Towards Monosemanticity draws an edge from here on.
     public static let maskedCosineCandidate = 0.4
     /// The same where decoder vectors are all there is.
@@ -58,7 +60,7 @@ public enum LineageRule {
 
     private static func isCarried(_ evidence: LineageEvidence) -> Bool {
         guard let cosine = evidence.decoderCosine, let containment = evidence.containment else { return false }
-        return min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && cosine >= cosineCarried && containment >= containmentCarried
+        return min(evidence.parentFirings, evidence.childFirings) >= firingsMinimum && cosine >= cosineCarried && containment >= containmentCarried && (evidence.massKeep ?? 0) <= keepCarried
     }
 
     /// Whether it is the child that lies within the parent.

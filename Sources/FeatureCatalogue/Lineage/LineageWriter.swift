@@ -118,4 +118,11 @@ extension Catalogue {
         }
         return families
     }
+
+    /// The coarse features that some fine one carries on together with others (merge-or), by index.
+    public func united(of lineage: Lineage) throws -> Set<Int> {
+        var united: Set<Int> = []
+        try connection.query("SELECT DISTINCT parent_id & 4294967295 FROM lineage_edge WHERE build_id = ? AND kind = 'merge-or'", [.init(lineage.id)]) { united.insert($0.integer(0)) }
+        return united
+    }
 }
