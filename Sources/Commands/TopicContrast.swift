@@ -21,7 +21,7 @@ enum TopicContrast {
         let describe = Descriptions(catalogue, run.dictionary, lineage?.coarse)
         var rows = Table(columns(comparison))
         for (name, side) in zip([first.name, second.name], sides) {
-            for (difference, about) in zip(side, try describe(side.map(\.unit))) { rows.append(cells(difference, moreOn: name, about)) }
+            for (difference, about) in zip(side, try describe(side.map(\.unit))) { rows.append(cells(difference, moreOn: difference.first.rate == difference.second.rate ? nil : name, about)) }
         }
         if !invocation.isForPeople || !sides.allSatisfy(\.isEmpty) { try invocation.print(rows) }
         if !invocation.isForPeople, case let left = comparison.differences.count - shown.count, left > 0 {
@@ -69,8 +69,8 @@ enum TopicContrast {
             + [Column("lift_first", audience: .programs), Column("lift_second", audience: .programs), Column("z"), Column("q", key: "q_shown", audience: .people), Column("q", audience: .programs)]
     }
 
-    private static func cells(_ d: RateDifference, moreOn name: String, _ about: Descriptions.Description) -> [Cell] {
-        [.text(name), .text(about.name), d.unit.isFamily ? .integer(d.unit.members.count) : .missing, Cell(about.family), .series(d.unit.members.map(Double.init)), Cell(about.label), .text(about.tokens),
+    private static func cells(_ d: RateDifference, moreOn name: String?, _ about: Descriptions.Description) -> [Cell] {
+        [Cell(name), .text(about.name), d.unit.isFamily ? .integer(d.unit.members.count) : .missing, Cell(about.family), .series(d.unit.members.map(Double.init)), Cell(about.label), .text(about.tokens),
          .text("\(d.first.documentsFiring) · \(d.second.documentsFiring)"), .text("\(TopicCells.grouped(d.first.firings)) · \(TopicCells.grouped(d.second.firings))"), .text("\(lift(d.first.lift)) · \(lift(d.second.lift))")]
             + [d.first, d.second].flatMap { [.integer($0.documentsFiring), .integer($0.firings), .real($0.rate)] as [Cell] }
             + [.real(d.first.lift), .real(d.second.lift), Cell(d.z, .fixed(1)), TopicCells.q(d.q), Cell(d.q)]

@@ -91,6 +91,7 @@ private enum Mode {
         } else if let feature {
             self = .portrait(feature)
         } else {
+            if invocation[Topics.disagreements] { throw UsageError("--disagreements of what?", hint: "monoseme topics A/1/2357 --topic NAME --disagreements") }
             guard let within else { throw UsageError("nothing to list", hint: "name a feature, or a topic with --topic, or a dictionary with --in") }
             self = .list(within)
         }

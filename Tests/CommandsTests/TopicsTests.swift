@@ -24,8 +24,9 @@ import Testing
             every(0..<6, [(5, 1), (6, 1)]),
             every(6..<12, [(5, 1), (6, 1)]),
         ])
-        world.coarse = [every(0..<12, [(5, 1), (6, 1)]), [(3, 1)], [(4, 1)]]
-        world.parents = [nil, nil, nil, nil, 0, 0]
+        world.coarse = [[(3, 1)], [(4, 1)], every(0..<12, [(5, 1), (6, 1)])]
+        // 0 is all there is of its family.
+        world.parents = [1, nil, nil, nil, 2, 2]
         return world
     }
 
@@ -290,10 +291,22 @@ extension TopicsTests {
             """#),
         Answer(["--compare", "red", "blue", "--in", "W/1", "--csv"], #"""
             more_on,feature,family,members,label,top_tokens,documents_first,firings_first,rate_first,documents_second,firings_second,rate_second,lift_first,lift_second,z,q
-            red,W/1/0,,[0],,‘ w0’ ‘ w10’ ‘ w20’,6,18,0.3,1,1,0.016666666666666666,2.85,0.15833333333333333,4.301661880856644,0.01525063365482349
+            red,W/1/0,W/0/1,[0],,‘ w0’ ‘ w10’ ‘ w20’,6,18,0.3,1,1,0.016666666666666666,2.85,0.15833333333333333,4.301661880856644,0.01525063365482349
 
             """#, errors: #"""
             monoseme: left out: 2 families and features without a difference at q ≤ 0.05; --all lists all
+
+            """#),
+        Answer(["--compare", "red", "blue", "--in", "W/1", "--all"], #"""
+            red  6 documents, 60 tokens
+            blue  6 documents, 60 tokens
+            Compared: 5 families and features (features that came of the same feature of W/0 are counted together: 1 family); tested: 3, which fire in 3 documents or more.
+            More often with q ≤ 0.05: 1 on red, 0 on blue.
+
+            more on  feature  members  label  top tokens           documents  firings        lift    z       q
+            red      W/1/0          -  -      ‘ w0’ ‘ w10’ ‘ w20’      6 · 1   18 · 1  2.9 · 0.16  4.3  0.0153
+            -        W/1/1          -  -      ‘ w0’ ‘ w1’ ‘ w2’        6 · 6  60 · 60   1.0 · 1.0  0.0  1.0000
+            -        W/0/2          2  -      ‘ w5’ ‘ w6’ ‘ w15’       6 · 6  12 · 12   1.6 · 1.6  0.0  1.0000
 
             """#),
         Answer(["--compare", "red", "one", "--in", "W/1"], status: 1, "", errors: #"""

@@ -9,7 +9,7 @@ import Testing
 /// What tells two sets of documents apart, on firings that were planted.
 ///
 /// Mutations tried, each seen to fail a test here: a design effect of 1; that of the whole only; q = p; one tail; a family's members counted as documents of
-/// their own; a document that a segment cuts counted twice; the end of a document taken from the one before.
+/// their own; a document that a segment cuts counted twice; documents that never end.
 @Suite struct TopicComparisonTests {
     // MARK: Counts
 
@@ -149,6 +149,17 @@ import Testing
         }
         #expect(wrong / worlds <= 0.05, "\(wrong / worlds)")
         #expect(Double(found) >= 0.7 * Double(planted), "\(found) of \(planted)")
+    }
+
+    @Test func `one document that is full of it makes no difference of a small set`() throws {
+        // Four documents of ten tokens with eight firings in one, against 96 with one firing in each of twenty: Q/Y of the four is 8, of the whole
+        // 2.857; G is 19.6318. p is SciPy's 2 · stats.t.sf(z, 20).
+        var few = DocumentSums(), many = DocumentSums()
+        few.add(8, 10)
+        for _ in 0..<20 { many.add(1, 10) }
+        let groups = [TopicTable.Totals(documents: 4, tokens: 40, squares: 400), TopicTable.Totals(documents: 96, tokens: 960, squares: 9_600)]
+        let test = try #require(weigh([few, many], on: groups, documentsMinimum: 3)[0])
+        #expect(abs(test.z - 1.5665166779325639) < 1e-12 && abs(test.q - 0.1329138210256644) < 1e-12)
     }
 
     @Test func `a comparison says the same the other way round`() {
