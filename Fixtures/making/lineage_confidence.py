@@ -61,8 +61,8 @@ class Evidence:
         carried = frequent & (cosine >= 0.6) & (containment >= 0.75)
         # LineageRule's tiers, again.
         near = self.active & (cosine >= 0.25)
-        self.likely = near & (self.low >= 0.5) & (cosine >= 0.5) & ((self.coverage >= self.keep + 0.2) | (correlation >= 0.7))
-        self.asserted = self.likely & (self.coverage >= 0.9)
+        self.likely = near & (self.low >= 0.5) & (cosine >= 0.45) & ((self.coverage >= self.keep + 0.2) | (correlation >= 0.7))
+        self.asserted = self.likely & (self.coverage >= 0.9) & (cosine >= 0.5)
         # The edges of each model: all of them, and those with one half of the evidence taken away.
         self.counts = frequent & (together >= 5) & (self.counted >= 0.7)
         self.edges = {

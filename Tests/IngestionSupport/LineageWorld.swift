@@ -8,14 +8,14 @@ import Numerics
 ///   cover 950 of 1,000. In its holes, 850 ..< 900, L/1/6 fires on 40 tokens and L/1/7 on 5.
 /// - L/0/1 fires on 900 ..< 2000. L/1/2 (1000 ..< 2000) is the same feature, and L/2/2 that again.
 /// - L/0/2 (3000 ..< 3500) vanishes, L/0/3 (12 firings) and L/1/5 (20) are noise, L/1/4, L/1/6 and L/1/7 are novel.
-/// - L/1/0 splits into L/2/0 and L/2/1, 200 each. L/2/3 (380 ..< 420) lies half in L/1/0 (a candidate) and half in L/1/1, which it points like (likely).
+/// - L/1/0 splits into L/2/0 and L/2/1, 200 each. L/2/3 (310 ..< 520) lies with 90 tokens in L/1/0 (a candidate) and with 120 in L/1/1 (likely).
 /// - L/2/4 is L/1/3 or L/1/7: 100 tokens of each.
 /// - By their decoder vectors alone L/1/3 may have been absorbed by L/2/2, and L/1/7 by L/2/3: a cosine of 0.8, and no token in common.
 public struct LineageWorld {
     public static let firings: [[[Range<Int>]]] = [
         [[0..<1000], [900..<2000], [3000..<3500], [3988..<4000]],
         [[0..<400], [400..<850], [1000..<2000], [900..<1000], [2000..<2500], [3000..<3020], [860..<900, 2600..<3000], [895..<900, 2400..<2500]],
-        [[0..<200], [200..<400], [1000..<2000], [380..<420], [900..<1000, 2400..<2500], [], [], [], [], []],
+        [[0..<200], [200..<400], [1000..<2000], [310..<520], [900..<1000, 2400..<2500], [], [], [], [], []],
     ]
     /// Of width 8.
     private static let decoders: [[[Int: Float]]] = [

@@ -19,7 +19,8 @@ public enum LineageRule {
     static let coverageAsserted = 0.9
     static let coverageLowLikely = 0.5
     /// Above candidate, decoders must agree: a dense parent fires weakly on much that it does not stand for.
-    static let cosineLikely = 0.5
+    static let cosineLikely = 0.45
+    static let cosineAsserted = 0.5
     /// And the child must lie within the parent by so much more than the parent within the child; otherwise it may well be the child that is the wider.
     /// Two that rise and fall together are the same, and need not.
     static let leadLikely = 0.2
@@ -83,7 +84,7 @@ public enum LineageRule {
         let isAsserted = (evidence.massCoverage ?? 0) >= coverageAsserted
         guard let cosine = evidence.decoderCosine else { return isAsserted ? .likely : .candidate }
         guard cosine >= cosineLikely else { return .candidate }
-        return isAsserted ? .asserted : .likely
+        return isAsserted && cosine >= cosineAsserted ? .asserted : .likely
     }
 
     /// The kind of an edge as far as it can be told without the child's other parents.
