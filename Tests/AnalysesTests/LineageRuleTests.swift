@@ -105,7 +105,7 @@ import Testing
             LineageRule.judge(childFirings: 30, parents: [], bestCoverage: coverage, bestCosine: cosine, isNested: { _, _ in false }, joint: { _, _ in 0 }).kind == .novel
         }
         #expect([isNovel(0.2999, 0.4999), isNovel(0.3, 0.4999), isNovel(0.2999, 0.5), isNovel(nil, 0.4999), isNovel(0.2999, nil)] == [true, false, false, true, true])
-        func hasVanished(_ firings: Int, _ keeps: [Double], _ union: Double?) -> Bool { LineageRule.hasVanished(firings: firings, keeps: keeps, union: union) }
-        #expect([hasVanished(30, [0.0999], 0.4999), hasVanished(29, [], 0), hasVanished(30, [0.1], 0.4999), hasVanished(30, [0.0999], 0.5), hasVanished(30, [], nil)] == [true, false, false, false, true])
+        func hasVanished(_ firings: Int, _ keep: Double, _ union: Double?) -> Bool { LineageRule.hasVanished(firings: firings, keep: keep, union: union) }
+        #expect([hasVanished(30, 0.0999, 0.4999), hasVanished(29, 0, 0), hasVanished(30, 0.1, 0.4999), hasVanished(30, 0.0999, 0.5), hasVanished(30, 0, nil)] == [true, false, false, false, true])
     }
 }

@@ -68,7 +68,7 @@ import Testing
                 let graph = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
                 process.waitUntilExit()
                 #expect(process.terminationStatus == 0)
-                #expect(graph.split(separator: "\n").count { $0.hasPrefix("node ") } == 8 && graph.split(separator: "\n").count { $0.hasPrefix("edge ") } == 7, "\(graph)")
+                #expect(graph.split(separator: "\n").count { $0.hasPrefix("node ") } == 7 && graph.split(separator: "\n").count { $0.hasPrefix("edge ") } == 6, "\(graph)")
             }
         }
     }

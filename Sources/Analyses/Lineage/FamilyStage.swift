@@ -12,7 +12,7 @@ struct FamilyStage {
     static let productsAtOnce = 1 << 26
 
     func run(now: () -> String, report: (Int) throws -> Void) throws {
-        let children = try catalogue.families(of: lineage), united = try catalogue.united(of: lineage), statistics = try catalogue.statistics(of: evidence.coarse)
+        let children = try catalogue.families(of: lineage), keeps = try catalogue.keeps(of: lineage), statistics = try catalogue.statistics(of: evidence.coarse)
         var first = lineage.familiesDone
         while first < lineage.coarse.features {
             var families: [Family] = [], products = 0, end = first
@@ -24,13 +24,13 @@ struct FamilyStage {
                 end += 1
             }
             if evidence.hasActivations { try measure(families.filter { !$0.children.isEmpty }) }
-            try catalogue.store(families.map { described($0, children[$0.parent] ?? [], statistics[$0.parent].firings, isUnited: united.contains($0.parent)) }, from: first, to: end, of: lineage, at: now())
+            try catalogue.store(families.map { described($0, children[$0.parent] ?? [], statistics[$0.parent].firings, keeps[$0.parent] ?? 0) }, from: first, to: end, of: lineage, at: now())
             first = end
             try report(end)
         }
     }
 
-    private func fitted(_ children: [(child: Int, keep: Double?, together: Int)]) -> [Int] {
+    private func fitted(_ children: [(child: Int, together: Int)]) -> [Int] {
         guard children.count > Family.fittedMaximum else { return children.map(\.child) }
         return children.sorted { ($1.together, $0.child) < ($0.together, $1.child) }.prefix(Family.fittedMaximum).map(\.child).sorted()
     }
@@ -52,13 +52,13 @@ struct FamilyStage {
         }
     }
 
-    private func described(_ family: Family, _ children: [(child: Int, keep: Double?, together: Int)], _ firings: Int, isUnited: Bool) -> MeasuredFamily {
+    private func described(_ family: Family, _ children: [(child: Int, together: Int)], _ firings: Int, _ keep: Double) -> MeasuredFamily {
         let isMeasured = evidence.hasActivations && firings > 0
         let union = isMeasured ? Double(family.united) / Double(firings) : nil, fit = isMeasured ? family.fit : nil
         var kind: LineageNode.Kind?
         if firings < LineageRule.firingsMinimum {
             kind = .noise
-        } else if evidence.hasActivations, !isUnited, LineageRule.hasVanished(firings: firings, keeps: children.compactMap(\.keep), union: union) {
+        } else if evidence.hasActivations, LineageRule.hasVanished(firings: firings, keep: keep, union: union) {
             kind = .vanished
         }
         return MeasuredFamily(

@@ -174,8 +174,10 @@ public enum LineageRule {
     }
 
     /// Whether a coarse feature has gone.
-    /// - Parameter children: what each of its edges above candidate keeps of it.
-    public static func hasVanished(firings: Int, keeps: [Double], union: Double?) -> Bool {
-        firings >= firingsMinimum && !keeps.contains { $0 >= keepVanished } && (union ?? 0) < unionVanished
+    /// - Parameters:
+    ///   - keep: the most that any child keeps of it, of whatever tier: what may be carried on has not gone.
+    ///   - union: of its firings, those on which a child above candidate fires.
+    public static func hasVanished(firings: Int, keep: Double, union: Double?) -> Bool {
+        firings >= firingsMinimum && keep < keepVanished && (union ?? 0) < unionVanished
     }
 }

@@ -106,23 +106,25 @@ extension Catalogue {
         }
     }
 
-    /// The children above candidate of every coarse feature, by index, ascending, with what each keeps of its parent's mass (`nil` without evidence of activations).
-    public func families(of lineage: Lineage) throws -> [Int: [(child: Int, keep: Double?, together: Int)]] {
-        var families: [Int: [(child: Int, keep: Double?, together: Int)]] = [:]
+    /// The children above candidate of every coarse feature, by index, ascending, with the tokens they have in common.
+    public func families(of lineage: Lineage) throws -> [Int: [(child: Int, together: Int)]] {
+        var families: [Int: [(child: Int, together: Int)]] = [:]
         try connection.query("""
-            SELECT parent_id & 4294967295, child_id & 4294967295, firings_together, mass_keep FROM lineage_edge
+            SELECT parent_id & 4294967295, child_id & 4294967295, firings_together FROM lineage_edge
             WHERE build_id = ? AND tier <> 'candidate' ORDER BY child_id, parent_id
             """, [.init(lineage.id)]) { row in
             guard (0..<lineage.fine.features).contains(row.integer(1)) else { return }
-            families[row.integer(0), default: []].append((row.integer(1), row.optionalReal(3), row.optionalInteger(2) ?? 0))
+            families[row.integer(0), default: []].append((row.integer(1), row.optionalInteger(2) ?? 0))
         }
         return families
     }
 
-    /// The coarse features that some fine one carries on together with others (merge-or), by index.
-    public func united(of lineage: Lineage) throws -> Set<Int> {
-        var united: Set<Int> = []
-        try connection.query("SELECT DISTINCT parent_id & 4294967295 FROM lineage_edge WHERE build_id = ? AND kind = 'merge-or'", [.init(lineage.id)]) { united.insert($0.integer(0)) }
-        return united
+    /// The most that any child keeps of a coarse feature's mass, whatever its tier, by index; a child that is called absorbed has no tokens in common to speak of.
+    public func keeps(of lineage: Lineage) throws -> [Int: Double] {
+        var keeps: [Int: Double] = [:]
+        try connection.query("SELECT parent_id & 4294967295, max(mass_keep) FROM lineage_edge WHERE build_id = ? AND kind <> 'absorbed' GROUP BY parent_id", [.init(lineage.id)]) {
+            keeps[$0.integer(0)] = $0.real(1)
+        }
+        return keeps
     }
 }
