@@ -6,7 +6,7 @@ import Glibc
 /// do, and where their numbers come from, is in Fixtures/README.md, "Lineage".
 public enum LineageRule {
     /// Changed with any number here or in `LineageConfidence`: lineages of other versions are built anew.
-    public static let version = 2
+    public static let version = 3
 
     /// Features that fire less often are noise; pairs that fire together less often have no evidence of activations. Without this floor one
     /// coincidence of two rare features makes an edge.
@@ -130,7 +130,8 @@ public enum LineageRule {
         guard childFirings >= firingsMinimum else { return Verdict(edges: [], kind: .noise) }
         let tiers = parents.map { tier($0.evidence) }
         var kinds = parents.map { kind($0.evidence) }
-        let covering = parents.indices.filter { kinds[$0] != .same && hasActivations(parents[$0].evidence) && parents[$0].evidence.massCoverageLow! >= coverageLowLikely }
+        // A merge is of parents that are each likely at least: one that is not would make a riddle of the other's kind.
+        let covering = parents.indices.filter { kinds[$0] != .same && (tiers[$0] ?? .candidate) > .candidate && hasActivations(parents[$0].evidence) && parents[$0].evidence.massCoverageLow! >= coverageLowLikely }
         var isMerged = Set<Int>()
         for (at, a) in covering.enumerated() {
             for b in covering[(at + 1)...] where !isNested(a, b) && joint(a, b) >= jointAnd { isMerged.formUnion([a, b]) }
