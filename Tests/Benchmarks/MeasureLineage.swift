@@ -58,31 +58,38 @@ func measureCofirings(_ catalogue: String, of coarse: String, and fine: String, 
 
 /// Cosines of all rows with all columns, each row looked through, and the bare products beside them on the same blocks. One line of JSON.
 func measureCosines(columns: Int, rows: Int, width: Int, threads: Int) throws -> String {
-    func random(_ count: Int, _ seed: UInt64) -> Matrix {
+    @Sendable func random(_ count: Int, _ seed: UInt64) -> Matrix {
         var random = SeededGenerator(seed: seed, stream: 1)
         let matrix = Matrix(uninitializedRows: count, columns: width)
         for i in 0..<matrix.count { matrix.base[i] = Float(random.uniform() - 0.5) * 3.4 / Float(width).squareRoot() }
         return matrix
     }
     let cosines = try DecoderCosines(of: random(columns, 1), with: random(rows, 2), threads: threads)
-    var places = [UInt32](repeating: 0, count: columns), found = 0, greatest: Float = 0
+    var found = 0, greatest: Float = 0
     let start = Usage.now
     for first in stride(from: 0, to: rows, by: cosines.rowsAtOnce) {
         let range = first..<min(rows, first + cosines.rowsAtOnce), block = try cosines.block(range)
-        for row in 0..<range.count {
-            let scan = cosines.scan(block.base + row * columns, threshold: 0.6, &places)
-            found += scan.found.count
-            greatest = max(greatest, scan.greatest)
+        nonisolated(unsafe) let rows = block, scans = UnsafeMutableBufferPointer<(Int, Float)>.allocate(capacity: range.count)
+        defer { scans.deallocate() }
+        try forEachInParallel((range.count + 63) / 64, threads: threads) { part in
+            var places = [UInt32](repeating: 0, count: columns)
+            for row in part * 64..<min(range.count, part * 64 + 64) {
+                let scan = cosines.scan(rows + row * columns, threshold: 0.6, &places)
+                scans[row] = (scan.found.count, scan.greatest)
+            }
         }
+        for scan in scans { found += scan.0; greatest = max(greatest, scan.1) }
     }
     let middle = Usage.now
-    // The machine's own rate: one product of the best shape, again and again, as many operations in all.
-    let n = 2048, a = random(n, 3), b = random(n, 4), c = Matrix(uninitializedRows: n, columns: n), operations = 2.0 * Double(rows) * Double(columns) * Double(width)
-    let times = max(1, Int(operations / (2 * Double(n) * Double(n) * Double(width))))
-    let peer = Usage.now
-    for _ in 0..<times { sgemm(m: n, n: n, k: width, a: a.base, b: b.base, transposeB: true, c: c.base) }
+    // The machine's own rate: a product of a good shape, again and again, on as many threads, as many operations in all.
+    let n = 2048, operations = 2.0 * Double(rows) * Double(columns) * Double(width), one = 2 * Double(n) * Double(n) * Double(width)
+    let times = max(1, Int(operations / one)), peer = Usage.now
+    try forEachInParallel(threads, threads: threads) { thread in
+        let a = random(n, UInt64(3 + thread)), b = random(n, UInt64(4 + thread)), c = Matrix(uninitializedRows: n, columns: n)
+        for _ in 0..<max(1, times / threads) { sgemm(m: n, n: n, k: width, a: a.base, b: b.base, transposeB: true, c: c.base) }
+    }
     let end = Usage.now
-    let own = operations / (middle.cpu - start.cpu) / 1e9, best = Double(times) * 2 * Double(n) * Double(n) * Double(width) / (end.cpu - peer.cpu) / 1e9
+    let own = operations / (middle.cpu - start.cpu) / 1e9, best = Double(max(1, times / threads) * threads) * one / (end.cpu - peer.cpu) / 1e9
     var writer = JSONWriter()
     writer.object { writer in
         writer.member("what", "cosines of \(columns) × \(rows) × \(width), \(threads) thread\(threads == 1 ? "" : "s")")

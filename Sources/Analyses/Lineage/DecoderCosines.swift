@@ -5,6 +5,8 @@ public import Numerics
 /// Cosines of many unit rows with some others, block by block: dense products at the full rate of the processor, never all in memory.
 public final class DecoderCosines: @unchecked Sendable {
     private let columns, rows: Matrix
+    /// The block that is looked at; kept, for fresh memory costs a fifth of a product.
+    private let cosines: Matrix
     private let threads: Int
     /// Rows to one product: large enough that packing costs little, few enough that a block takes 32 MB a thread.
     private let pieceRows: Int
@@ -17,6 +19,7 @@ public final class DecoderCosines: @unchecked Sendable {
         precondition(columns.columns == rows.columns)
         try loadLinearAlgebra()
         pieceRows = min(1024, max(128, (1 << 23) / max(1, columns.rows)))
+        cosines = Matrix(uninitializedRows: min(rows.rows, threads * pieceRows), columns: columns.rows)
         self.columns = columns
         self.rows = rows
         self.threads = threads
@@ -25,16 +28,16 @@ public final class DecoderCosines: @unchecked Sendable {
     /// Rows to a block: one product for each thread.
     public var rowsAtOnce: Int { threads * pieceRows }
 
-    /// (range × columns)
-    public func block(_ range: Range<Int>) throws -> Matrix {
-        let cosines = Matrix(uninitializedRows: range.count, columns: columns.rows), width = rows.columns
-        let target = Shared(cosines.elements)
+    /// The cosines of `rowsAtOnce` rows or fewer, row after row (range × columns); valid until the next call, so for one caller at a time.
+    public func block(_ range: Range<Int>) throws -> UnsafePointer<Float> {
+        precondition(range.count <= cosines.rows)
+        let width = rows.columns, target = Shared(cosines.elements)
         try forEachInParallel((range.count + pieceRows - 1) / pieceRows, threads: threads) { piece in
             let first = piece * pieceRows
             sgemm(m: min(pieceRows, range.count - first), n: columns.rows, k: width, a: rows.base + (range.lowerBound + first) * width, b: columns.base, transposeB: true,
                   c: target.buffer.baseAddress! + first * columns.rows)
         }
-        return cosines
+        return UnsafePointer(cosines.base)
     }
 
     /// The places in a row of a block that reach `threshold`, ascending, and the greatest of the row.

@@ -41,7 +41,7 @@ final class Judge: @unchecked Sendable {
     var featuresAtOnce: Int { decoders?.rowsAtOnce ?? 1024 * threads }
 
     func judge(_ features: Range<Int>) throws -> [JudgedFeature] {
-        let cosines = try decoders?.block(features) ?? Matrix(rows: 0, columns: 0)
+        nonisolated(unsafe) let cosines = try decoders?.block(features)
         let cofirings = try coarse.map { try Cofirings(of: features, in: evidence.fine, $0, catalogue) }
         let judged = Slots<JudgedFeature>(features.count)
         let chunk = 16
@@ -49,7 +49,7 @@ final class Judge: @unchecked Sendable {
             try forEachInParallel((features.count + chunk - 1) / chunk, threads: threads) { part in
                 try pool.with { work in
                     for place in part * chunk..<min(features.count, (part + 1) * chunk) {
-                        judged[place] = try judge(features.lowerBound + place, decoders == nil ? nil : UnsafePointer(cosines.base + place * parents.count), cofirings, work)
+                        judged[place] = try judge(features.lowerBound + place, cosines.map { $0 + place * parents.count }, cofirings, work)
                     }
                 }
             }
