@@ -40,7 +40,7 @@ enum TopicCells {
     /// Why there is no test, as a sentence; `nil` where there is one.
     static func caveat(_ run: Run) -> String? {
         if let keep = run.keepTop {
-            return "\(run.dictionary.name) keeps only the \(grouped(keep)) strongest firings of each feature (--keep-top): counts are of all firings; z, q and AUROC are missing where firings were left out."
+            return "\(run.dictionary.name) keeps only the \(grouped(keep)) strongest firings of each feature (--keep top): counts are of all firings; z, q and AUROC are missing where firings were left out."
         }
         if !run.isComplete { return "The ingest of \(run.dictionary.name) is unfinished: counts are of what was read so far; z, q and the detector come when it is complete." }
         if run.topicTests == nil { return "\(run.dictionary.name) was ingested by an older version, and its posting lists could not be read: z, q and the detector are missing. monoseme check lists all damage." }

@@ -36,7 +36,7 @@ enum TopicCounterexamples {
     private static func mainTopic(_ rates: [TopicRate], _ name: FeatureName, _ run: Run, _ catalogue: Catalogue) throws -> String {
         if let main = catalogue.mainTopic(rates) { return main.topic }
         guard let most = rates.first else { throw MonosemeError("\(name) never fires: there is nothing to look for outside of a topic") }
-        let reason = run.keepTop != nil ? "without all firings (--keep-top) no topic of \(run.dictionary.name)'s features can be tested" : run.topicTests == nil
+        let reason = run.keepTop != nil ? "without all firings (--keep top) no topic of \(run.dictionary.name)'s features can be tested" : run.topicTests == nil
             ? "its topics have not been tested, for the ingest of \(run.dictionary.name) is unfinished" : "it fires more often on no topic with q ≤ 0.05"
         throw MonosemeError("\(name) has no main topic: \(reason)", hint: "name one with --topic; most of its firings are on \(quoted(most.topic))")
     }

@@ -339,7 +339,7 @@ extension TopicsTests {
         Answer(["W/1/0"], #"""
             W/1/0  no label yet
             dense: 20 firings in 8 documents
-            W/1 keeps only the 4 strongest firings of each feature (--keep-top): counts are of all firings; z, q and AUROC are missing where firings were left out.
+            W/1 keeps only the 4 strongest firings of each feature (--keep top): counts are of all firings; z, q and AUROC are missing where firings were left out.
 
               topic        documents  firings   rate   lift    mass  z  q    F1  precision  recall  AUROC
               red          6/6             18   30 %   2.85    98 %  -  -  0.80       1.00    0.67  -
@@ -349,7 +349,7 @@ extension TopicsTests {
             """#),
         Answer(["--topic", "red", "--in", "W/1"], #"""
             red  6 documents, 60 tokens
-            W/1 keeps only the 4 strongest firings of each feature (--keep-top): counts are of all firings; z, q and AUROC are missing where firings were left out.
+            W/1 keeps only the 4 strongest firings of each feature (--keep top): counts are of all firings; z, q and AUROC are missing where firings were left out.
 
             feature  label  top token  its mass  documents  firings   rate  lift   mass
             W/1/1    -       w0        -         6/6             60  100 %  1.00   32 %
@@ -359,7 +359,7 @@ extension TopicsTests {
             """#),
         Answer(["--matrix", "W/1"], #"""
             W/1  6 features × 4 topics of planted.jsonl
-            W/1 keeps only the 4 strongest firings of each feature (--keep-top): counts are of all firings; z, q and AUROC are missing where firings were left out.
+            W/1 keeps only the 4 strongest firings of each feature (--keep top): counts are of all firings; z, q and AUROC are missing where firings were left out.
             Drawn: 4 features, the first of each topic by lift.
             lift: ░ below 2  ▒ from 2  ▓ from 5  █ from 10
 
@@ -371,7 +371,7 @@ extension TopicsTests {
 
             """#),
         Answer(["W/1/0", "--counterexamples"], status: 1, "", errors: #"""
-            monoseme: W/1/0 has no main topic: without all firings (--keep-top) no topic of W/1's features can be tested
+            monoseme: W/1/0 has no main topic: without all firings (--keep top) no topic of W/1's features can be tested
               hint: name one with --topic; most of its firings are on "red"
 
             """#),
@@ -384,7 +384,7 @@ extension TopicsTests {
             """#),
         Answer(["--compare", "red", "blue", "--in", "W/1"], status: 1, "", errors: #"""
             monoseme: W/1 keeps only the 4 strongest firings of each feature: how often it fires in a document cannot be counted from these
-              hint: ingest it again without --keep-top; monoseme topics --topic T --in W/1 shows the counts by topic, which are of all firings
+              hint: ingest it again without --keep top; monoseme topics --topic T --in W/1 shows the counts by topic, which are of all firings
 
             """#),
     ]

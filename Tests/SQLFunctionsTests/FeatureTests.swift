@@ -178,7 +178,7 @@ import Testing
     @Test func `lists of which only the strongest firings were kept are not counted`() throws {
         try World.with { (world) throws in
             try world.connection.execute("UPDATE run SET keep_top = 5")
-            #expect(world.refusal("SELECT * FROM cofiring('P/0/0')") == "P/0 keeps only the 5 strongest firings of each feature: what fires together cannot be counted from these\n  hint: ingest it again without --keep-top")
+            #expect(world.refusal("SELECT * FROM cofiring('P/0/0')") == "P/0 keeps only the 5 strongest firings of each feature: what fires together cannot be counted from these\n  hint: ingest it again without --keep top")
         }
     }
 

@@ -28,7 +28,7 @@ public final class CofiringProduct: Sendable {
             throw MonosemeError("\(coarse.dictionary.name) and \(fine.dictionary.name) were run over different corpora: they have no tokens in common", hint: "ingest both over one corpus")
         }
         for run in [coarse, fine] {
-            if let keep = run.keepTop { throw MonosemeError("\(run.dictionary.name) keeps only the \(keep) strongest firings of each feature: what fires together cannot be counted from these", hint: "ingest it again without --keep-top") }
+            if let keep = run.keepTop { throw MonosemeError("\(run.dictionary.name) keeps only the \(keep) strongest firings of each feature: what fires together cannot be counted from these", hint: "ingest it again without --keep top") }
         }
         let firings = try CoarseFirings(of: coarse, in: catalogue, threads: threads)
         (self.coarse, self.fine, self.threads) = (firings, fine, threads)

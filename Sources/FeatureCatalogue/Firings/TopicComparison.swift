@@ -39,7 +39,7 @@ extension Catalogue {
     public func compare(_ first: DocumentSet, _ second: DocumentSet, in run: Run, _ units: FeatureUnits, documentsMinimum: Int, _ table: DocumentTable) throws -> TopicComparison {
         if let keep = run.keepTop {
             throw MonosemeError("\(run.dictionary.name) keeps only the \(keep) strongest firings of each feature: how often it fires in a document cannot be counted from these",
-                                hint: "ingest it again without --keep-top; monoseme topics --topic T --in \(run.dictionary.name) shows the counts by topic, which are of all firings")
+                                hint: "ingest it again without --keep top; monoseme topics --topic T --in \(run.dictionary.name) shows the counts by topic, which are of all firings")
         }
         try demandTopicEvidence(of: run)
         for set in [first, second] where set.places.count < 2 {
