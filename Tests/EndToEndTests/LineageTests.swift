@@ -6,7 +6,7 @@ import TestSupport
 
 /// `monoseme lineage build` as a process, over the fixtures' A/0 and A/1: four transactions of fine features, and one of families.
 ///
-/// Seen to fail: features begun anew after a kill; a product that depends on the number of threads.
+/// Seen to fail: a build that begins anew after a kill.
 @Suite(.serialized) struct LineageTests {
     private let times: Set<String> = ["lineage_build.started_at", "lineage_build.finished_at"]
 
