@@ -87,7 +87,7 @@ import Testing
         for token in 0..<20_000 {
             // Feature 0 has its parent on 499 or 500 of its tokens, feature 1 each of two on some 750, and both on 499 or 500. Each parent fires elsewhere too.
             let isFirst = 0..<shared ~= token || 5000..<6500 ~= token
-            let isSecond = 2000..<2750 ~= token || 3000..<4000 ~= token, isThird = 2000..<2000 + shared ~= token || 2750..<3000 ~= token || 4000..<4500 ~= token
+            let isSecond = 2000..<2750 ~= token || 3000..<4000 ~= token, isThird = 2000..<2000 + shared ~= token || 2750..<3000 ~= token || 4000..<5000 ~= token
             coarse.append([isFirst, isSecond, isThird].enumerated().filter { $0.element }.map { (feature: $0.offset, value: 1) })
             fine.append([0..<1000 ~= token, 2000..<3000 ~= token].enumerated().filter { $0.element }.map { (feature: $0.offset, value: 1) })
         }

@@ -7,8 +7,8 @@ import SQLite
 import Testing
 import TestSupport
 
-// Tried and seen to go red in the golden: the design effect left out, p for q, the threshold chosen on all documents, AUROC of all
-// documents, ties in AUROC counted whole, silent documents left out of the variance, features that never fire counted as tests.
+// Tried and seen to go red in the golden: the design effect left out, p for q, the threshold chosen on all documents, ties
+// in AUROC counted whole, silent documents left out of the variance, features that never fire counted as tests.
 
 /// A world from a list of documents: its topic, its tokens and, for each feature, the values on its first tokens.
 private func world(_ documents: [(topic: String, tokens: Int, values: [[Float]])], segments: [Int]? = nil, keepTop: Int? = nil) -> Planted {
