@@ -1,5 +1,5 @@
 -- Evidence about topics whose unit is the document: tokens of one document are not independent.
--- See Sources/FeatureCatalogue/Firings/TopicEvidence.swift for the definitions.
+-- See Sources/FeatureCatalogue/Topics/TopicEvidence.swift for the definitions.
 
 -- Pairs of a feature and a topic that were tested, those without a firing included: what q corrects for. NULL: the evidence of
 -- this run has not been counted, because it is unfinished or because an older version finished it.

@@ -1,4 +1,4 @@
-"""Writes Sources/Analyses/Predicates/UnicodeBlocks.swift.
+"""Writes Sources/Analyses/Tags/UnicodeBlocks.swift.
 
     python3 Tests/TagTests/unicode_blocks.py Blocks.txt
 
@@ -17,7 +17,7 @@ for line in lines:
         blocks.append((int(found[1], 16), int(found[2], 16), found[3]))
 assert blocks == sorted(blocks) and all(a[1] < b[0] for a, b in zip(blocks, blocks[1:])) and len(blocks) > 300
 
-out = pathlib.Path(__file__).resolve().parents[2] / "Sources/Analyses/Predicates/UnicodeBlocks.swift"
+out = pathlib.Path(__file__).resolve().parents[2] / "Sources/Analyses/Tags/UnicodeBlocks.swift"
 out.write_text(f'''/// The blocks of Unicode {version}, ascending: first and last code point, and the name. Written by Tests/TagTests/unicode_blocks.py.
 let unicodeBlocks = """
 ''' + "".join(f"    {low:04X} {high:04X} {name}\n" for low, high, name in blocks) + '    """\n')

@@ -161,11 +161,11 @@ extension Catalogue {
             try forEach(group.count) { scans[$0].reset() }
             for segment in segments {
                 let text = SegmentText(segment, try tokens(of: run.corpus, at: segment.firstPosition..<segment.firstPosition + segment.tokens), documents)
-                let lists = try copies(of: group, in: segment)
+                let slice = try postings(of: group, in: segment)
                 do {
-                    try forEach(lists.places.count) { place in
-                        let (feature, range) = lists.places[place]
-                        guard lists.bytes.withUnsafeBytes({ scans[feature - first].add(.init(rebasing: $0[range]), text) }) else { throw DamagedList(feature: feature) }
+                    try forEach(slice.lists.count) { place in
+                        let (feature, range) = slice.lists[place]
+                        guard slice.bytes.withUnsafeBytes({ scans[feature - first].add(.init(rebasing: $0[range]), text) }) else { throw DamagedList(feature: feature) }
                     }
                 } catch let damaged as DamagedList {
                     throw damagedList("feature \(damaged.feature), segment \(segment.id)")
@@ -190,18 +190,6 @@ extension Catalogue {
         try exampleWriter.finish()
         try tokenWriter.finish()
         try write(evidence, of: run)
-    }
-
-    /// The lists of some features in one segment, end to end.
-    private func copies(of features: Range<Int>, in segment: Segment) throws -> (bytes: [UInt8], places: [(feature: Int, range: Range<Int>)]) {
-        let first = firstPostingID(ofSegment: segment.id)
-        var bytes: [UInt8] = [], places: [(feature: Int, range: Range<Int>)] = []
-        try connection.query("SELECT id, list FROM posting WHERE id >= ? AND id < ? ORDER BY id", [.init(first + features.lowerBound), .init(first + features.upperBound)]) { row in
-            let start = bytes.count
-            row.withBlob(1) { bytes.append(contentsOf: $0) }
-            places.append((row.integer(0) - first, start..<bytes.count))
-        }
-        return (bytes, places)
     }
 
     /// The strongest firings that show something new: not the same tokens again, and few from any one document.
