@@ -28,7 +28,7 @@ public enum LineageRule {
     static let coverageSame = 0.7
     static let keepSame = 0.7
     /// And the decoder rows, where they can be compared, must not say otherwise: in a dictionary where many features fire on every token, a rare
-    /// child lies within a dozen coarse features that happen to be on together.
+    /// child lies within several coarse features that happen to be on together.
     static let cosineFloor = 0.25
     /// Decoder evidence by itself: the child carries the parent's direction, with its strength. So do many siblings.
     public static let cosineCarried = 0.6
