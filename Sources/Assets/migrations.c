@@ -33,6 +33,18 @@ static const char m0010[] = {
 static const char m0011[] = {
 #embed "../../Migrations/0011_predicate.sql" suffix(, 0)
 };
+static const char m0012[] = {
+#embed "../../Migrations/0012_label_ledger.sql" suffix(, 0)
+};
+static const char m0013[] = {
+#embed "../../Migrations/0013_label_score.sql" suffix(, 0)
+};
+static const char m0014[] = {
+#embed "../../Migrations/0014_search.sql" suffix(, 0)
+};
+static const char m0015[] = {
+#embed "../../Migrations/0015_import.sql" suffix(, 0)
+};
 
 static const struct migration list[] = {
     {"0001_corpus", m0001},
@@ -46,6 +58,10 @@ static const struct migration list[] = {
     {"0009_lineage", m0009},
     {"0010_topic_evidence", m0010},
     {"0011_predicate", m0011},
+    {"0012_label_ledger", m0012},
+    {"0013_label_score", m0013},
+    {"0014_search", m0014},
+    {"0015_import", m0015},
 };
 const struct migration *const migrations = list;
 const size_t migration_count = sizeof list / sizeof *list;

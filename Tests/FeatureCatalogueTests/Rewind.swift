@@ -12,14 +12,21 @@ extension Catalogue {
         }
         func columns(_ table: String, _ connection: Connection) throws -> [String] { try connection.rows("SELECT name FROM pragma_table_info(?)", .text(table)) { $0.text(0) } }
         try connection.execute("PRAGMA foreign_keys = 0")
-        for view in try names("view", connection) { try connection.execute("DROP VIEW \(view)") }
+        for kind in ["view", "trigger"] { for name in try names(kind, connection) { try connection.execute("DROP \(kind) \(name)") } }
         let known = try names("table", old)
-        for table in try names("table", connection) where !known.contains(table) { try connection.execute("DROP TABLE \(table)") }
+        for table in try names("table", connection) where !known.contains(table) { try connection.execute("DROP TABLE IF EXISTS \(table)") }
         for table in known {
-            let columns = (before: try columns(table, old), now: try columns(table, connection))
-            for column in columns.now where !columns.before.contains(column) { try connection.execute("ALTER TABLE \(table) DROP COLUMN \(column)") }
+            let before = try columns(table, old), now = try columns(table, connection)
+            guard before != now else { continue }
+            // Rebuilt, not altered: a column that refers to another table cannot be dropped.
+            let kept = before.joined(separator: ", ")
+            try connection.execute("CREATE TEMP TABLE kept AS SELECT \(kept) FROM \(table); DROP TABLE \(table)")
+            for sql in try old.rows("SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type DESC", .text(table), make: { $0.text(0) }) {
+                try connection.execute(sql)
+            }
+            try connection.execute("INSERT INTO \(table) (\(kept)) SELECT \(kept) FROM temp.kept; DROP TABLE temp.kept")
         }
-        for sql in try old.rows("SELECT sql FROM sqlite_schema WHERE type = 'view'", make: { $0.text(0) }) { try connection.execute(sql) }
+        for sql in try old.rows("SELECT sql FROM sqlite_schema WHERE type IN ('view', 'trigger')", make: { $0.text(0) }) { try connection.execute(sql) }
         try connection.execute("PRAGMA user_version = \(version)")
     }
 }

@@ -23,7 +23,7 @@ extension Catalogue {
 
     /// The same of several.
     public func labelSuggestions(for features: [FeatureName]) throws -> [[LabelSuggestion]] {
-        guard try connection.integer("SELECT 1 FROM label LIMIT 1") != nil, try connection.integer("SELECT 1 FROM lineage_build LIMIT 1") != nil else { return features.map { _ in [] } }
+        guard try connection.integer("SELECT 1 FROM feature_label LIMIT 1") != nil, try connection.integer("SELECT 1 FROM lineage_build LIMIT 1") != nil else { return features.map { _ in [] } }
         var statement = try Statement("""
             WITH RECURSIVE way (feature_id, is_down, kind, tier, confidence, steps) AS (
                 SELECT ?, NULL, 'same', 'asserted', 1.0, 0
@@ -32,17 +32,18 @@ extension Catalogue {
                 FROM way AS w
                 CROSS JOIN lineage_build AS b
                 CROSS JOIN lineage_edge AS e ON e.build_id = b.id AND e.child_id = w.feature_id
-                WHERE w.steps < 8 AND w.is_down IS NOT 0 AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = w.feature_id)
+                WHERE w.steps < 8 AND w.is_down IS NOT 0 AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM feature_label WHERE feature_id = w.feature_id AND status = 'accepted')
                 UNION ALL
                 SELECT e.child_id, 0, w.kind, iif(e.tier = 'asserted', w.tier, e.tier), w.confidence * min(1.0, max(0.0, e.confidence)), w.steps + 1
                 FROM way AS w
                 CROSS JOIN lineage_edge AS e ON e.parent_id = w.feature_id
-                WHERE w.steps < 8 AND w.is_down IS NOT 1 AND e.kind = 'same' AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM label WHERE feature_id = w.feature_id)
+                WHERE w.steps < 8 AND w.is_down IS NOT 1 AND e.kind = 'same' AND e.tier <> 'candidate' AND NOT EXISTS (SELECT 1 FROM feature_label WHERE feature_id = w.feature_id AND status = 'accepted')
                 ORDER BY 5 DESC
                 LIMIT 100000
             )
             SELECT l.label, l.feature, w.kind, w.tier, w.confidence, w.steps
             FROM (SELECT *, row_number() OVER (PARTITION BY feature_id ORDER BY confidence DESC, steps, kind, tier) AS place FROM way WHERE steps > 0) AS w
+            JOIN feature_label AS c ON c.feature_id = w.feature_id AND c.status = 'accepted'
             JOIN label_current AS l ON l.feature_id = w.feature_id
             WHERE w.place = 1
             ORDER BY w.confidence DESC, w.steps, w.feature_id

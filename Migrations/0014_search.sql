@@ -1,0 +1,1 @@
+-- The words of features, for full-text search.

@@ -1,0 +1,1 @@
+-- What came from elsewhere: exports, dashboards and caches of others.
