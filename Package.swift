@@ -51,10 +51,12 @@ let package = Package(
         .target(name: "Ingestion", dependencies: ["FeatureCatalogue", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra"], swiftSettings: spans + optimised),
         .target(name: "Training", dependencies: ["DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Analyses", dependencies: ["FeatureCatalogue", "Worker", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Labelling", dependencies: ["FeatureCatalogue", "Analyses", "Worker", "SQLite", "Numerics", "Formats", "Diagnostics"], swiftSettings: spans + optimised),
+        .target(name: "Importing", dependencies: ["FeatureCatalogue", "Ingestion", "SparseCoding", "Tokenization", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
-        .target(name: "Commands", dependencies: ["Analyses", "Training", "DictionaryLearning", "Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
+        .target(name: "Commands", dependencies: ["Analyses", "Labelling", "Importing", "Training", "DictionaryLearning", "Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),
         .executableTarget(name: "monoseme", dependencies: ["Commands"], linkerSettings: sqlite + [.unsafeFlags(["-static-stdlib"])]),
         .executableTarget(name: "CatalogueExtension", dependencies: ["SQLFunctions", "SQLite", "CSQLite", "SQLiteHost"], exclude: ["exports.map"], linkerSettings: loadable),
 
@@ -67,6 +69,9 @@ let package = Package(
         .testTarget(name: "TrainingTests", dependencies: ["Training", "DictionaryLearning", "SparseCoding", "FeatureCatalogue", "Ingestion", "Tokenization", "Transformer", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "AnalysesTests", dependencies: ["Analyses", "LineageSupport", "DictionaryLearning", "FeatureCatalogue", "Numerics", "SQLite", "Diagnostics", "TestSupport"], swiftSettings: optimised, linkerSettings: sqlite),
         .testTarget(name: "TagTests", dependencies: ["Analyses", "Ingestion", "Tokenization", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], exclude: ["unicode_blocks.py"], linkerSettings: sqlite),
+        .target(name: "LabellingSupport", dependencies: ["Labelling", "FeatureCatalogue", "Formats", "Diagnostics", "TestSupport"], path: "Tests/LabellingSupport"),
+        .testTarget(name: "LabellingTests", dependencies: ["Labelling", "LabellingSupport", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "ImportingTests", dependencies: ["Importing", "Publishing", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),

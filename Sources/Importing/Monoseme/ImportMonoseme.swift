@@ -1,0 +1,6 @@
+import Diagnostics
+import FeatureCatalogue
+
+func importMonoseme(_ request: ImportRequest, into catalogue: Catalogue, report: (ImportProgress) -> Void, warn: (String) -> Void) throws -> ImportSummary {
+    throw MonosemeError("importing \(request.source.rawValue) files is not there yet")
+}
