@@ -22,16 +22,25 @@ enum Features: Command {
         let topicID = try invocation[topic].map { try catalogue.topic(named: $0, of: run.corpus).id }
         let limit = invocation[limit]
         let table = invocation.tableWriter([
-            Column("feature"), Column("label", isFlexible: true), Column("status"), Column("firings"), Column("density"), Column("documents"), Column("max", key: "maximum"),
+            Column("feature"), Column("label", isFlexible: true, audience: .people), Column("label", audience: .programs), Column("status"), Column("firings"), Column("density"), Column("documents"), Column("max", key: "maximum"),
             Column("mean", key: "mean_when_active"), Column("top token", key: "top_token"), Column("raises", key: "top_logit_token"),
             Column("decoder_norm", audience: .programs), Column("encoder_decoder_cosine", audience: .programs), Column("tokens", audience: .programs),
+            Column("label_status", audience: .programs), Column("label_score", audience: .programs), Column("label_score_method", audience: .programs),
         ])
         try catalogue.overviews(of: run.dictionary, order: invocation[sort], status: invocation[status], topic: topicID, limit: limit == 0 ? nil : limit) { f in
             try table.append([
-                .text(f.name.description), Cell(f.label), .text(f.status.rawValue), .integer(f.firings), .density(f.density), .integer(f.documents), .real(f.maximum, .significant(3)),
+                .text(f.name.description), Cell(labelWords(f)), Cell(f.label), .text(f.status.rawValue), .integer(f.firings), .density(f.density), .integer(f.documents), .real(f.maximum, .significant(3)),
                 Cell(f.meanWhenActive, .significant(3)), .token(f.topToken), .token(f.topLogitToken), .real(f.decoderNorm), Cell(f.encoderDecoderCosine), .integer(f.tokens),
+                Cell(f.labelStatus?.rawValue), Cell(f.labelScore), Cell(f.labelScoreMethod),
             ])
         }
         try table.finish()
+    }
+
+    /// The label with what is to be known of it: `base64 strings (draft, rule 0.93)`.
+    private static func labelWords(_ f: FeatureOverview) -> String? {
+        guard let label = f.label else { return nil }
+        let remarks = [f.labelStatus.flatMap { $0 == .accepted ? nil : $0.rawValue }, f.labelScore.map { "\(f.labelScoreMethod ?? "score") \(NumberFormat.fixed(2).text($0))" }].compactMap { $0 }
+        return remarks.isEmpty ? label : "\(label) (\(remarks.joined(separator: ", ")))"
     }
 }

@@ -21,6 +21,7 @@ enum Ingest: Command {
     static let keep = Option<KeepRule>("--keep", value: "all|top:N", default: .all, help: "Keep every firing, or the N strongest of each feature")
     static let scale = Option<Double?>("--input-scale", value: "X", help: "For an autoencoder with expected_average_only_in: sqrt(d_in) / mean norm of its training activations (1 if it is folded in)")
     static let strict = Flag("--strict", help: "Stop at the first line of the corpus that cannot be read")
+    static let replaces = Flag("--replace", help: "Where a name stands for other weights, another corpus or other options, put this run in their place; labels stay, and are stale")
     static let threads = Option<Int?>("--threads", value: "N", in: 1...256, help: "Threads (default: one a processor)")
 
     static let declaration = Declaration(
@@ -30,8 +31,11 @@ enum Ingest: Command {
             catalogue. Several autoencoders of one hook point share one run of the model.
 
             Work is kept about every 65,536 tokens. Stop it at any time and run the same command again: it goes on where it stopped.
+
+            A name stands for one run. With --replace another takes its place, with all that was counted; labels and their scores stay, and are stale \
+            until somebody labels the features anew.
             """,
-        parameters: [model, autoencoders, names, corpus, hook, context, bos, textField, topicField, limit, keep, scale, strict, threads],
+        parameters: [model, autoencoders, names, corpus, hook, context, bos, textField, topicField, limit, keep, scale, strict, replaces, threads],
         examples: [
             ("monoseme ingest --model Fixtures/model-A --sae Fixtures/sae-A-1 --name A/1 --corpus Fixtures/corpus.jsonl", "One dictionary"),
             ("monoseme ingest --model pythia-70m --sae sae-small --name P/0 --sae sae-large --name P/1 --corpus val.jsonl.zst --limit-tokens 1000000", "Two at once, over the first million tokens"),
@@ -55,6 +59,7 @@ enum Ingest: Command {
         request.keepTop = invocation[keep].limit
         request.inputScale = invocation[scale].map { Float($0) }
         request.threads = invocation[threads] ?? processors
+        request.replaces = invocation[replaces]
         try ingestReporting(request, invocation)
     }
 
@@ -98,8 +103,22 @@ func ingestReporting(_ request: IngestionRequest, _ invocation: Invocation) thro
         if summary.emptyDocuments > 0 { parts.append("\(counted(summary.emptyDocuments, "document")) without text") }
         if summary.malformedLines > 0 { parts.append("\(counted(summary.malformedLines, "line")) could not be read") }
         invocation.note("\(names): \(parts.joined(separator: ", "))")
+        if let words = summary.replacement.words { invocation.note(words) }
     }
 }
 
 /// `1 document`, `1,234 documents`.
 func counted(_ count: Int, _ noun: String) -> String { "\(NumberFormat.grouped.text(Double(count))) \(noun)\(count == 1 ? "" : "s")" }
+
+extension Replacement {
+    /// What the user should know of it, in one line; `nil` where nothing was replaced.
+    fileprivate var words: String? {
+        guard !dictionaries.isEmpty else { return nil }
+        var parts: [String] = []
+        if staleLabels > 0 { parts.append("\(counted(staleLabels, "label")) \(staleLabels == 1 ? "is" : "are") stale (monoseme label list --status stale)") }
+        if lineages > 0 { parts.append("\(counted(lineages, "lineage")) went: monoseme lineage build makes \(lineages == 1 ? "it" : "them") anew") }
+        if neighbourGraphs > 0 { parts.append("\(counted(neighbourGraphs, "neighbour graph")) went: monoseme neighbours makes \(neighbourGraphs == 1 ? "it" : "them") anew") }
+        for corpus in corporaKept { parts.append("the corpus \(quoted(corpus)) is kept for the tags or examples of labels on it") }
+        return "\(dictionaries.map(\.description).joined(separator: ", ")) replaced" + (parts.isEmpty ? "" : ": " + parts.joined(separator: "; "))
+    }
+}

@@ -6,6 +6,7 @@ extension FeatureName: ArgumentValue { static var expectation: String { "a featu
 extension FeatureOrder: ArgumentValue {}
 extension FeatureStatus: ArgumentValue {}
 extension TopicOrder: ArgumentValue {}
+extension LabelRule: ArgumentValue {}
 
 extension Invocation {
     /// The catalogue, for looking.

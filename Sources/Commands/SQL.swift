@@ -120,7 +120,7 @@ enum SQL: Command {
         let parts = error.message.split(separator: "\n  hint: ", maxSplits: 1).map(String.init)
         let message = parts.first ?? "", hint = parts.count > 1 ? parts[1] : nil
         switch error.kind {
-        case .denied, .readOnly: return MonosemeError("the query was refused: \(message)", hint: "monoseme sql only reads; labels are added with monoseme label")
+        case .denied, .readOnly: return MonosemeError("the query was refused: \(message)", hint: "monoseme sql only reads; labels are added with monoseme label add")
         case .other:
             let views = message.hasPrefix("no such") ? "list the views with: monoseme sql \"SELECT name FROM sqlite_schema WHERE type = 'view'\"" : nil
             return MonosemeError("the query failed: \(message)", hint: hint ?? views ?? "SQL.md describes the views and functions")

@@ -49,6 +49,9 @@ enum Show: Command {
             facts.append("maximum", .real(o.maximum))
             facts.append("mean_when_active", Cell(o.meanWhenActive))
             facts.append("top_token", Cell(o.topToken))
+            facts.append("label_status", Cell(o.labelStatus?.rawValue))
+            facts.append("label_score", Cell(o.labelScore))
+            facts.append("label_score_method", Cell(o.labelScoreMethod))
             try invocation.print(facts)
         case .table: try ReportPage(report, invocation, isRaw: scope.isRaw).print()
         }
@@ -90,7 +93,7 @@ struct ReportPage {
 
     private func head() throws {
         let o = report.overview
-        try invocation.print(style.bold(o.name.description) + (o.label.map { "  " + visible($0) } ?? style.dim("  no label yet")))
+        try invocation.print(style.bold(o.name.description) + (o.label.map { "  " + visible($0) + (o.labelStatus.flatMap { $0 == .accepted ? nil : style.dim(" (\($0.rawValue))") } ?? "") } ?? style.dim("  no label yet")))
         var facts = Facts()
         for (place, suggestion) in report.labelSuggestions.prefix(3).enumerated() { facts.append(place == 0 ? "suggested" : "", .text(suggestion.words)) }
         facts.append("status", .text(status))
@@ -99,7 +102,8 @@ struct ReportPage {
             facts.append("activation", .text("maximum \(NumberFormat.significant(4).text(o.maximum)), mean when active \(NumberFormat.significant(4).text(o.meanWhenActive ?? 0))\(isRaw ? ", in the file's units" : "")"))
         }
         facts.append("vector", .text("decoder norm \(NumberFormat.significant(4).text(o.decoderNorm))" + (o.encoderDecoderCosine.map { ", cosine with the encoder \(NumberFormat.fixed(2).text($0))" } ?? "")))
-        if report.labels.count > 1 { facts.append("labels", .text("\(report.labels.count), the earlier ones: monoseme label \(o.name)")) }
+        if report.labels.count > 1 { facts.append("labels", .text("\(report.labels.count), all of them: monoseme label history \(o.name)")) }
+        if !report.labelScores.isEmpty { facts.append("scores", .text(report.labelScores.map(\.words).joined(separator: "; "))) }
         try invocation.print(facts: facts)
     }
 
@@ -236,4 +240,15 @@ struct ReportPage {
 extension Invocation {
     /// Facts for people, whatever the format.
     func print(facts: Facts) throws { try facts.write(to: output, format: .table, terminal: terminal) }
+}
+
+extension NewestScore {
+    /// `rule 0.93 (0.90 – 0.95)`, `detection 0.81 by gpt, stale`.
+    var words: String {
+        func text(_ value: Double) -> String { NumberFormat.fixed(2).text(value) }
+        var words = "\(method) \(value.map(text) ?? "undefined")"
+        if let low, let high { words += " (\(text(low)) – \(text(high)))" }
+        if let judge { words += " by \(judge)" }
+        return isStale ? words + ", stale" : words
+    }
 }

@@ -23,6 +23,11 @@ public struct FeatureOverview: Sendable, Equatable {
     /// The factor from the file's own activations to the catalogue's.
     public let activationScale: Double
     public let encoderDecoderCosine: Double?
+    /// Of the label; `nil` where there is none.
+    public let labelStatus: LabelStatus?
+    /// The label's newest score on its own feature, and by which method.
+    public let labelScore: Double?
+    public let labelScoreMethod: String?
 }
 
 /// What a list of features says of each: less than an overview, and quicker to find.
@@ -79,7 +84,13 @@ public enum FeatureOrder: String, Sendable, CaseIterable {
 
 private let overviewColumns = """
     f.feature_index, f.label, f.status, f.firings, f.tokens, f.density, f.documents, f.maximum, f.mean_when_active, f.top_token, f.top_logit_token, \
-    f.decoder_norm, f.activation_scale, f.encoder_decoder_cosine
+    f.decoder_norm, f.activation_scale, f.encoder_decoder_cosine, (SELECT l.status FROM label_current AS l WHERE l.feature_id = f.feature_id), \
+    (SELECT s.value \(newestScore)), (SELECT s.method \(newestScore))
+    """
+
+/// Of the label that feature `f` goes by.
+private let newestScore = """
+    FROM feature_label AS c JOIN label_score AS s ON s.label_id = c.label_id WHERE c.feature_id = f.feature_id AND s.baseline IS NULL ORDER BY s.id DESC LIMIT 1
     """
 
 extension Catalogue {
@@ -130,6 +141,7 @@ extension Catalogue {
             name: FeatureName(dictionary: dictionary, index: row.integer(0)), label: row.optionalText(1), status: FeatureStatus(rawValue: row.text(2)) ?? .alive,
             firings: row.integer(3), tokens: row.integer(4), density: row.optionalReal(5), documents: row.integer(6), maximum: row.real(7),
             meanWhenActive: row.optionalReal(8), topToken: row.optionalText(9), topLogitToken: row.optionalText(10), decoderNorm: row.real(11),
-            activationScale: row.real(12), encoderDecoderCosine: row.optionalReal(13))
+            activationScale: row.real(12), encoderDecoderCosine: row.optionalReal(13),
+            labelStatus: row.optionalText(14).flatMap { LabelStatus(rawValue: $0) }, labelScore: row.optionalReal(15), labelScoreMethod: row.optionalText(16))
     }
 }

@@ -87,23 +87,40 @@ extension Catalogue {
     ///   - norms: what the rows' lengths were, one a feature.
     ///   - scales: the factor from the file's activations to the catalogue's, one a feature.
     ///   - encoderDecoderCosines: one a feature.
-    /// - Throws: when the name is taken by other weights, another hook point or another model.
+    ///   - permit: given where other weights may take the place of those that are there, within `replacing`.
+    /// - Throws: when the name is taken by other weights (unless they may be replaced), another hook point or another model.
     public func register(
-        _ description: DictionaryDescription, model: Int, decoder: borrowing Matrix, norms: [Float], scales: [Float], encoderDecoderCosines: [Float]
+        _ description: DictionaryDescription, model: Int, decoder: borrowing Matrix, norms: [Float], scales: [Float], encoderDecoderCosines: [Float],
+        permit: ReplacementPermit? = nil
     ) throws -> FeatureDictionary {
-        if let known = try dictionaryIfAny(named: description.name) {
-            let difference: String? = known.model != model ? "another model" : known.hook != description.hook ? "the hook point \(known.hook)"
-                : known.weightsSHA256 != description.weightsSHA256 ? "other weights (sha256 \(known.weightsSHA256.prefix(12))…, these are \(description.weightsSHA256.prefix(12))…)" : nil
-            if let difference { throw nameTaken(description.name, by: difference) }
-            return known
-        }
         guard decoder.rows <= featuresMaximum else { throw MonosemeError("the dictionary \(description.name) has \(decoder.rows) features; at most \(featuresMaximum) can be catalogued") }
+        if let known = try dictionaryIfAny(named: description.name) {
+            // What came without weights (imported as text) stands for no one model yet.
+            let isOfOther: String? = known.weightsSHA256.isEmpty ? nil : known.model != model ? "another model" : known.hook != description.hook ? "the hook point \(known.hook)" : nil
+            if let isOfOther { throw nameTaken(description.name, by: isOfOther, isReplaceable: false) }
+            let difference: String? = known.weightsSHA256.isEmpty ? "features without weights"
+                : known.weightsSHA256 != description.weightsSHA256 ? "other weights (sha256 \(known.weightsSHA256.prefix(12))…, these are \(description.weightsSHA256.prefix(12))…)" : nil
+            guard let difference else { return known }
+            guard let permit else { throw nameTaken(description.name, by: difference, isReplaceable: true) }
+            let dictionary = try replaceWeights(of: known, by: description, model: model, features: decoder.rows, width: decoder.columns, permit)
+            try write(dictionary, decoder: decoder, norms: norms, scales: scales, encoderDecoderCosines: encoderDecoderCosines)
+            return dictionary
+        }
         try connection.run("INSERT INTO dictionary (family, version, name, model_id, hook, width, features, architecture, settings, weights_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                            .text(description.name.family), .text(description.name.version), .text(description.name.description), .init(model), .text(description.hook),
                            .init(decoder.columns), .init(decoder.rows), .text(description.architecture), .text(description.settings), .text(description.weightsSHA256))
         let dictionary = FeatureDictionary(id: connection.lastInsertedRow, name: description.name, model: model, hook: description.hook, width: decoder.columns,
                                            features: decoder.rows, architecture: description.architecture, weightsSHA256: description.weightsSHA256)
-        var feature = try Statement("INSERT INTO feature (id, dictionary_id, feature_index, decoder_norm, activation_scale, encoder_decoder_cosine) VALUES (?, ?, ?, ?, ?, ?)", on: connection)
+        try write(dictionary, decoder: decoder, norms: norms, scales: scales, encoderDecoderCosines: encoderDecoderCosines)
+        return dictionary
+    }
+
+    /// The features and vectors of a dictionary; rows of features that are there take the new numbers.
+    private func write(_ dictionary: FeatureDictionary, decoder: borrowing Matrix, norms: [Float], scales: [Float], encoderDecoderCosines: [Float]) throws {
+        var feature = try Statement("""
+            INSERT INTO feature (id, dictionary_id, feature_index, decoder_norm, activation_scale, encoder_decoder_cosine) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET decoder_norm = excluded.decoder_norm, activation_scale = excluded.activation_scale, encoder_decoder_cosine = excluded.encoder_decoder_cosine
+            """, on: connection)
         for index in 0..<decoder.rows {
             let cosine = encoderDecoderCosines[index]
             try feature.run(.init(dictionary.featureID(index)), .init(dictionary.id), .init(index), .init(norms[index]), .init(scales[index]), cosine.isFinite ? .init(cosine) : .null)
@@ -120,7 +137,6 @@ extension Catalogue {
             try block.run()
         }
         try writeCodes(of: dictionary)
-        return dictionary
     }
 
     /// What the run multiplied activations by before the autoencoder; `nil` where its file leaves nothing open.
@@ -128,20 +144,23 @@ extension Catalogue {
         try connection.first("SELECT input_scale FROM run WHERE id = ?", .init(run.id)) { $0.optionalReal(0).map { Float($0) } } ?? nil
     }
 
-    func nameTaken(_ name: DictionaryName, by difference: String) -> MonosemeError {
-        MonosemeError("the name \(name) is taken in \(quoted(path, limit: 400)): it stands for \(difference)", hint: "give this run another name with --name, or use another catalogue")
+    func nameTaken(_ name: DictionaryName, by difference: String, isReplaceable: Bool) -> MonosemeError {
+        MonosemeError("the name \(name) is taken in \(quoted(path, limit: 400)): it stands for \(difference)",
+                      hint: isReplaceable ? "give this run another name with --name, use another catalogue, or put it in the place of what is there with --replace" : "give this run another name with --name, or use another catalogue")
     }
 
     /// Adds a run with empty statistics, or finds the one that was begun with the same rules.
-    public func register(_ rules: RunRules, of dictionary: FeatureDictionary, over corpus: Corpus, engine: String, at time: String) throws -> Run {
+    /// - Parameter permit: given where it may take the place of one with other rules or over another corpus, within `replacing`.
+    public func register(_ rules: RunRules, of dictionary: FeatureDictionary, over corpus: Corpus, engine: String, at time: String, permit: ReplacementPermit? = nil) throws -> Run {
         if let known = try runIfAny(of: dictionary) {
             let difference: String? = known.corpus != corpus.id ? "a run over the corpus \(quoted(try self.corpus(known.corpus).name)) as it was read then (its files or the reading options differ)"
                 : known.contextLength != rules.contextLength ? "a run with contexts of \(known.contextLength) tokens"
                 : known.prependsBOS != rules.prependsBOS ? "a run \(known.prependsBOS ? "with" : "without") --prepend-bos"
                 : known.keepTop != rules.keepTop ? "a run that keeps \(known.keepTop.map { "the \($0) strongest firings of each feature" } ?? "every firing")"
                 : try inputScale(of: known) != rules.inputScale ? "a run with \(try inputScale(of: known).map { "the input scale \($0)" } ?? "no input scale")" : nil
-            if let difference { throw nameTaken(dictionary.name, by: difference) }
-            return known
+            guard let difference else { return known }
+            guard let permit else { throw nameTaken(dictionary.name, by: difference, isReplaceable: true) }
+            try removeRun(of: dictionary, permit)
         }
         try connection.run("INSERT INTO run (dictionary_id, corpus_id, context_length, prepend_bos, keep_top, input_scale, engine, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                            .init(dictionary.id), .init(corpus.id), .init(rules.contextLength), .init(rules.prependsBOS), .init(rules.keepTop), .init(rules.inputScale), .text(engine), .text(time))

@@ -75,7 +75,8 @@ final class Ingestion {
         if let summary = try completeAlready() { return summary }
         var pending: SegmentReader.Piece? = try opening ?? segments.first(of: request.corpus)
 
-        let (corpus, runs) = try register()
+        let permit = request.replaces ? ReplacementPermit() : nil
+        let (corpus, runs) = try register(permit)
         let done = try runs.map { try catalogue.segments(of: $0) }
         let resumed = done.map { $0.reduce(0) { $0 + $1.tokens } }.min() ?? 0
         let writer = try SegmentWriter(catalogue, corpus: corpus, runs: runs)
@@ -113,7 +114,7 @@ final class Ingestion {
         let final = try catalogue.corpus(corpus.id)
         return IngestionSummary(outcome: .ingested, dictionaries: runs.map(\.dictionary.name), tokens: final.tokens, documents: final.documents,
                                 emptyDocuments: final.emptyDocuments, malformedLines: final.malformedLines, tokensResumed: resumed, firings: firings,
-                                bytesOnDisk: catalogue.bytesOnDisk)
+                                bytesOnDisk: catalogue.bytesOnDisk, replacement: permit?.replacement ?? Replacement())
     }
 
     /// Firings of a segment up to which the next is computed while it is written: 64 MB.
@@ -149,16 +150,17 @@ final class Ingestion {
             guard try catalogue.dictionaryIfAny(named: name) != nil, let run = try? catalogue.run(of: name), run.isComplete else { return nil }
             runs.append(run)
         }
-        // Registering finds what is there, and throws where it differs.
-        let (corpus, _) = try register()
+        // Registering finds what is there, and throws where it differs: then that is replaced, if it may be, but not before there is text.
+        let corpus: Corpus
+        do { (corpus, _) = try register(nil) } catch where request.replaces { return nil }
         return IngestionSummary(outcome: .alreadyComplete, dictionaries: runs.map(\.dictionary.name), tokens: corpus.tokens, documents: corpus.documents,
                                 emptyDocuments: corpus.emptyDocuments, malformedLines: corpus.malformedLines, tokensResumed: corpus.tokens,
                                 firings: runs.reduce(0) { $0 + $1.firings }, bytesOnDisk: catalogue.bytesOnDisk)
     }
 
     /// Finds or adds everything that the segments refer to, in one transaction.
-    private func register() throws -> (Corpus, [Run]) {
-        try catalogue.connection.transaction {
+    private func register(_ permit: ReplacementPermit?) throws -> (Corpus, [Run]) {
+        func body() throws -> (Corpus, [Run]) {
             let tokenizer = machinery.tokenizer, shape = machinery.model.shape
             let tokenizerID = try catalogue.register(tokenizer: tokenizer.sha256, vocabulary: tokenizer.vocabularySize) { tokenizer.bytes(of: Int32($0)) }
             let model = try catalogue.register(
@@ -170,11 +172,16 @@ final class Ingestion {
                 let dictionary = try catalogue.register(
                     DictionaryDescription(name: given.name, hook: machinery.hook.description, architecture: autoencoder.configuration.architectureAsWritten,
                                           settings: autoencoder.configuration.verbatim, weightsSHA256: autoencoder.weightsSHA256),
-                    model: model, decoder: autoencoder.decoder, norms: autoencoder.decoderNorms, scales: autoencoder.activationScales, encoderDecoderCosines: autoencoder.encoderDecoderCosines())
-                return try catalogue.register(rules, of: dictionary, over: corpus, engine: engineVersion, at: time)
+                    model: model, decoder: autoencoder.decoder, norms: autoencoder.decoderNorms, scales: autoencoder.activationScales, encoderDecoderCosines: autoencoder.encoderDecoderCosines(), permit: permit)
+                return try catalogue.register(rules, of: dictionary, over: corpus, engine: engineVersion, at: time, permit: permit)
+            }
+            if let permit, !permit.replacement.dictionaries.isEmpty {
+                try catalogue.removeUnusedCorpora(permit)
+                try catalogue.countStaleLabels(permit)
             }
             return (corpus, runs)
         }
+        return try permit == nil ? catalogue.connection.transaction(body) : catalogue.replacing(body)
     }
 
     /// The corpus has been read to its end.

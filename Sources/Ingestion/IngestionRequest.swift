@@ -20,6 +20,8 @@ public struct IngestionRequest: MachineryRequest {
     /// √d_in / mean‖x‖ of the training data, for autoencoders saved with `expected_average_only_in` and without the factor.
     public var inputScale: Float?
     public var threads = 1
+    /// Where a name stands for other weights, another corpus or other rules, put this run in their place. Labels stay.
+    public var replaces = false
 
     public init(modelFolder: String, autoencoders: [(folder: String, name: DictionaryName)], corpus: CorpusOptions, catalogue: String) {
         (self.modelFolder, self.autoencoders, self.corpus, self.catalogue) = (modelFolder, autoencoders, corpus, catalogue)
@@ -57,6 +59,8 @@ public struct IngestionSummary: Sendable {
     public var tokensResumed: Int
     public var firings: Int
     public var bytesOnDisk: Int
+    /// What went for it; of no dictionaries where nothing did.
+    public var replacement = Replacement()
 }
 
 /// The version that is kept with every run.

@@ -80,6 +80,11 @@ public struct FeatureReport: Sendable {
     public var lineage: Kin
     /// What the labels of its kin would make of it; empty for a feature that has a label.
     public var labelSuggestions: [LabelSuggestion]
+    /// Of the label that the feature goes by, the newest of each method.
+    public var labelScores: [NewestScore]
+
+    /// The label that the feature goes by.
+    public var label: Label? { labels.first(where: \.isCurrent) }
 }
 
 /// How much a report takes in.
@@ -127,10 +132,10 @@ public final class Reporter {
                                          activations: activations.activations(at: window.firstPosition..<window.firstPosition + window.tokens.count),
                                          document: try documentNames.document(at: activations.positions[place], text.documents.starts[window.documentIndex]))
         }
-        let name = FeatureName(dictionary: dictionary.name, index: feature)
+        let name = FeatureName(dictionary: dictionary.name, index: feature), labels = try catalogue.labels(of: name)
         return FeatureReport(
             overview: scope.isRaw ? overview.scaled(by: Double(scale)) : overview, dictionary: dictionary, keepTop: run.keepTop,
-            statistics: scope.isRaw ? try catalogue.statistics(of: feature, in: run).scaled(by: Double(scale), histogramOf: firings.values) : try catalogue.statistics(of: feature, in: run), labels: try catalogue.labels(of: name),
+            statistics: scope.isRaw ? try catalogue.statistics(of: feature, in: run).scaled(by: Double(scale), histogramOf: firings.values) : try catalogue.statistics(of: feature, in: run), labels: labels,
             tokens: try connection.rows("SELECT token, firings, sum FROM feature_token WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
                 FeatureReport.Token(id: $0.integer(0), text: try spelling($0.integer(0)), firings: $0.integer(1), sum: $0.real(2))
             },
@@ -140,7 +145,8 @@ public final class Reporter {
             examples: try examplePlaces(firings, id, scope.examples).map(example),
             intervals: try intervals(firings, scope.samples, example), quantiles: try quantiles(firings, scope.samples, example),
             neighbours: try scope.neighbours == 0 ? [] : neighbours(of: feature, scope.neighbours), lineage: try kin(of: name),
-            labelSuggestions: try overview.label == nil ? catalogue.labelSuggestions(for: name) : [])
+            labelSuggestions: try overview.label == nil ? catalogue.labelSuggestions(for: name) : [],
+            labelScores: try labels.first(where: \.isCurrent).map { try catalogue.newestScores(of: $0.id) } ?? [])
     }
 
     private func kin(of name: FeatureName) throws -> FeatureReport.Kin {

@@ -110,6 +110,20 @@ extension FeatureReport {
             }
             writer.key("label_suggestions")
             writer.array { writer in for suggestion in labelSuggestions { suggestion.write(to: &writer) } }
+            writer.member("label_status", label?.status.rawValue)
+            writer.key("label_scores")
+            writer.array { writer in
+                for score in labelScores {
+                    writer.object { writer in
+                        writer.member("method", score.method)
+                        writer.member("judge", score.judge)
+                        writer.member("value", score.value)
+                        writer.member("low", score.low)
+                        writer.member("high", score.high)
+                        writer.member("is_stale", score.isStale)
+                    }
+                }
+            }
         }
     }
 

@@ -18,7 +18,7 @@ import Testing
         let lineage = monoseme(["lineage", "build", "A/0", "A/1"], catalogue: path)
         precondition(lineage.status == 0, lineage.errors)
         for (feature, label) in [("A/1/7", "a label, with a comma"), ("A/1/1199", "Base64")] {
-            let labelled = monoseme(["label", feature, label, "--author", "ada"], catalogue: path)
+            let labelled = monoseme(["label", "add", feature, label, "--author", "ada"], catalogue: path)
             precondition(labelled.status == 0, labelled.errors)
         }
         // In this process: a copy of one with many threads is not to be trusted.
@@ -45,7 +45,7 @@ import Testing
     @Test(arguments: [
         ["dictionaries"], ["features", "A/1"], ["features", "A/1", "--status", "dead", "--limit", "0"], ["features", "A/1", "--topic", "Base64", "--sort", "lift"],
         ["near", "A/1/7", "-k", "3"], ["near", "A/0/1", "--in", "A/1"], ["near", "A/1/7", "-k", "100000"],
-        ["topics", "--in", "A/0"], ["topics", "tag", "--list"], ["topics", "--topic", "hebrew-script", "--in", "A/1", "--by", "mass"], ["label", "A/1/7"], ["sql", "SELECT 1 AS one, NULL AS absent, 'a,b' AS text, x'00ff' AS blob"],
+        ["topics", "--in", "A/0"], ["topics", "tag", "--list"], ["topics", "--topic", "hebrew-script", "--in", "A/1", "--by", "mass"], ["label", "history", "A/1/7"], ["label", "list"], ["label", "list", "A/1", "--status", "none", "--limit", "4"], ["sql", "SELECT 1 AS one, NULL AS absent, 'a,b' AS text, x'00ff' AS blob"],
     ])
     func `every query answers in four forms that agree`(words: [String]) throws {
         let table = QueryTests.monoseme(words, catalogue: QueryTests.catalogue)
@@ -93,12 +93,12 @@ import Testing
         (["show", "A/1/4096"], "monoseme: there is no feature \"A/1/4096\": A/1 has 4096 features\n  hint: feature indices run from 0 to 4095\n"),
         (["topics", "--topic", "cheese", "--in", "A/1"], nil),
         (["near", "--vector", "/nowhere.npy", "--in", "A/1"], "monoseme: cannot open \"/nowhere.npy\": No such file or directory\n"),
-        (["sql", "DELETE FROM label"], "monoseme: the query was refused: not authorized\n  hint: monoseme sql only reads; labels are added with monoseme label\n"),
-        (["sql", "ATTACH '/tmp/x' AS x"], "monoseme: the query was refused: not authorized\n  hint: monoseme sql only reads; labels are added with monoseme label\n"),
-        (["sql", "PRAGMA journal_mode = DELETE"], "monoseme: the query was refused: not authorized\n  hint: monoseme sql only reads; labels are added with monoseme label\n"),
+        (["sql", "DELETE FROM label"], "monoseme: the query was refused: not authorized\n  hint: monoseme sql only reads; labels are added with monoseme label add\n"),
+        (["sql", "ATTACH '/tmp/x' AS x"], "monoseme: the query was refused: not authorized\n  hint: monoseme sql only reads; labels are added with monoseme label add\n"),
+        (["sql", "PRAGMA journal_mode = DELETE"], "monoseme: the query was refused: not authorized\n  hint: monoseme sql only reads; labels are added with monoseme label add\n"),
         (["sql", "SELECT 1; SELECT 2"], "monoseme: more than one statement was given\n  hint: run them one at a time\n"),
         (["sql", "SELECT missing"], nil),
-        (["label", "A/1/7", "   "], "monoseme: the label for A/1/7 is empty\n  hint: say what the feature means in a few words\n"),
+        (["label", "add", "A/1/7", "   "], "monoseme: the label for A/1/7 is empty\n  hint: say what the feature means in a few words\n"),
         (["export", "B/1"], "monoseme: no dictionary \"B/1\" in \"FILE\"\n  hint: there are A/0, A/1\n"),
     ] as [([String], String?)])
     func `a question without an answer says why, and exits with 1`(words: [String], message: String?) {

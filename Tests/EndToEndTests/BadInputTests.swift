@@ -117,7 +117,7 @@ private let migrations = (try? FileManager.default.contentsOfDirectory(atPath: r
             for place in stride(from: 16_384, to: bytes.count, by: 64) { bytes[place] = 0xee }
             try bytes.write(to: path)
         },
-        BadInput("a name that is taken", ingestion(["--context", "16"]), says: "the name T/0 is taken in \"catalogue.sqlite\": it stands for a run with contexts of 32 tokens", hint: "give this run another name with --name, or use another catalogue") { try #require(try run(ingestion(), in: $0).status == 0) },
+        BadInput("a name that is taken", ingestion(["--context", "16"]), says: "the name T/0 is taken in \"catalogue.sqlite\": it stands for a run with contexts of 32 tokens", hint: "give this run another name with --name, use another catalogue, or put it in the place of what is there with --replace") { try #require(try run(ingestion(), in: $0).status == 0) },
     ]
 
     fileprivate static let commandLines: [BadInput] = [

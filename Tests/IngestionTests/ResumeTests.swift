@@ -123,7 +123,7 @@ import Testing
             for (message, change) in cases {
                 let error = #expect(throws: MonosemeError.self, "\(message)") { try tiny.ingest(into: "catalogue", change: change) }
                 #expect(error?.message.hasPrefix("the name T/small is taken in \"\(tiny.path("catalogue"))\": \(message)") == true, "\(error?.message ?? "")")
-                #expect(error?.hint == "give this run another name with --name, or use another catalogue")
+                #expect(error?.hint == (message.contains("model") ? "give this run another name with --name, or use another catalogue" : "give this run another name with --name, use another catalogue, or put it in the place of what is there with --replace"))
                 #expect(try tiny.rows("catalogue") == rows)
             }
         }

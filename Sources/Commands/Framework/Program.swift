@@ -116,8 +116,16 @@ struct Program: Sendable {
             let name = words[place..<place + length].joined(separator: " ")
             if let command = commands.first(where: { $0.declaration.name == name }) { return (command, length) }
         }
-        let near = nearest(to: word, among: declarations.map(\.name))
         let list = "`\(name) --help` lists the commands"
+        // The first word of several commands: say which there are.
+        let family = declarations.map(\.name).filter { $0.hasPrefix(word + " ") }
+        if !family.isEmpty {
+            let second = place + 1 < words.count && !isOptionName(words[place + 1]) ? words[place + 1] : nil
+            let near = second.flatMap { nearest(to: $0, among: family.map { String($0.dropFirst(word.count + 1)) }) }
+            throw UsageError(second.map { "unknown command \(quoted("\(word) \($0)"))" } ?? "\(quoted(word)) alone is no command",
+                             hint: (near.map { "did you mean \(word) \($0)? There" } ?? "there") + " are \(family.joined(separator: ", ")); \(list)")
+        }
+        let near = nearest(to: word, among: declarations.map(\.name))
         throw UsageError("unknown command \(quoted(word))", hint: near.map { "did you mean \($0)? \(list)" } ?? list)
     }
 

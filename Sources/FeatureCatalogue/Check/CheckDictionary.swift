@@ -91,23 +91,4 @@ extension Examination {
             }
         }
     }
-
-    // MARK: Labels
-
-    /// Each label of a feature supersedes the one before it, the first none.
-    func examineLabels() {
-        part("labels") {
-            try connection.query("""
-                SELECT l.id, l.feature_id, l.supersedes, lag(l.id) OVER (PARTITION BY l.feature_id ORDER BY l.id), d.name || '/' || f.feature_index, length(trim(l.author))
-                FROM label AS l LEFT JOIN feature AS f ON f.id = l.feature_id LEFT JOIN dictionary AS d ON d.id = f.dictionary_id ORDER BY l.id
-                """) { row in
-                let here = "label \(row.integer(0))" + (row.optionalText(4).map { " of \($0)" } ?? "")
-                if row.isNull(4) { damage("feature of a label", at: here, found: "no feature \(row.integer(1))", expected: "one that is in the catalogue") }
-                func said(_ id: Int?) -> String { id.map { "label \($0)" } ?? "none" }
-                expect(said(row.optionalInteger(2)), said(row.optionalInteger(3)), "label that a label supersedes", at: here)
-                if row.integer(5) == 0 { damage("author of a label", at: here, found: "none", expected: "a name") }
-                counted("labels", 1)
-            }
-        }
-    }
 }

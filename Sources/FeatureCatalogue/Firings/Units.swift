@@ -4,7 +4,8 @@ extension FeatureOverview {
     public func scaled(by factor: Double) -> FeatureOverview {
         FeatureOverview(name: name, label: label, status: status, firings: firings, tokens: tokens, density: density, documents: documents, maximum: maximum * factor,
                         meanWhenActive: meanWhenActive.map { $0 * factor }, topToken: topToken, topLogitToken: topLogitToken, decoderNorm: decoderNorm,
-                        activationScale: activationScale, encoderDecoderCosine: encoderDecoderCosine)
+                        activationScale: activationScale, encoderDecoderCosine: encoderDecoderCosine,
+                        labelStatus: labelStatus, labelScore: labelScore, labelScoreMethod: labelScoreMethod)
     }
 }
 

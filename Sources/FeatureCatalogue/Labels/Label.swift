@@ -125,15 +125,24 @@ extension Catalogue {
     func enter(_ entry: LabelEntry, _ feature: Int, basis: Int, at time: String) throws -> Int {
         let previous = try connection.integer("SELECT label_id FROM feature_label WHERE feature_id = ?", .init(feature))
         let prompt = try entry.prompt.map { try promptID($0) }
-        try connection.run("""
-            INSERT INTO label (feature_id, text, author, created_at, supersedes, author_kind, method, status, is_unknown, rule, prompt_id, parameters, prompt_tokens, completion_tokens, cost, basis_id)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """, .init(feature), .text(entry.text), .text(entry.author), .text(time), .init(previous), .text(entry.authorKind.rawValue), .text(entry.method), .text(entry.status.rawValue),
-            .init(entry.isUnknown ? 1 : 0), .init(entry.rule?.description), .init(prompt), .text(entry.parameters), .init(entry.usage?.promptTokens), .init(entry.usage?.completionTokens),
-            .init(entry.usage?.cost), .init(basis))
+        var insert = try Statement(Catalogue.labelInsertion, on: connection)
+        insert.bind(labelValues(entry, feature, supersedes: previous, prompt: prompt, basis: basis, at: time))
+        try insert.run()
         let id = connection.lastInsertedRow
         try addExamples(entry.examples, to: id)
         return id
+    }
+
+    static let labelInsertion = """
+        INSERT INTO label (feature_id, text, author, created_at, supersedes, author_kind, method, status, is_unknown, rule, prompt_id, parameters, prompt_tokens, completion_tokens, cost, basis_id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    /// The values of `labelInsertion`.
+    func labelValues(_ entry: LabelEntry, _ feature: Int, supersedes previous: Int?, prompt: Int?, basis: Int, at time: String) -> [SQLiteValue] {
+        [.init(feature), .text(entry.text), .text(entry.author), .text(time), .init(previous), .text(entry.authorKind.rawValue), .text(entry.method), .text(entry.status.rawValue),
+         .init(entry.isUnknown), .init(entry.rule?.description), .init(prompt), .text(entry.parameters), .init(entry.usage?.promptTokens), .init(entry.usage?.completionTokens),
+         .init(entry.usage?.cost), .init(basis)]
     }
 
     /// Adds windows that a label was made from or is to be scored on; those that are there already stay.
@@ -159,6 +168,9 @@ extension Catalogue {
         guard !entry.text.utf8.contains(0) else { throw MonosemeError("the label for \(name) holds a NUL character", hint: "remove it") }
         guard !entry.author.isEmpty else { throw MonosemeError("the author of the label is empty", hint: "name yourself with --author") }
         guard entry.author.utf8.count <= 256, !entry.author.utf8.contains(0) else { throw MonosemeError("the author of the label for \(name) is no name", hint: "a name has at most 256 bytes and no NUL") }
+        guard !entry.method.trimmed.isEmpty, entry.method.utf8.count <= 64, entry.method.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f }) else {
+            throw MonosemeError("the method of the label for \(name) is no word: \(quoted(entry.method))", hint: "say in a word how it was made, such as hand")
+        }
         precondition(entry.status == .draft || entry.status == .accepted, "a label begins as a draft or accepted")
         if entry.rule == nil { entry.rule = LabelRule(in: entry.text) }
         return entry
@@ -178,6 +190,7 @@ extension Catalogue {
         return try connection.rows("SELECT \(labelColumns) FROM label_history WHERE feature_id = ? ORDER BY label_id DESC", .init(dictionary.featureID(index)), make: label)
     }
 
+    /// A row of `labelColumns`.
     func label(_ row: borrowing Statement) throws -> Label {
         guard let feature = FeatureName(row.text(1)), let kind = LabelAuthorKind(rawValue: row.text(4)), let status = LabelStatus(rawValue: row.text(6)) else {
             throw MonosemeError("label \(row.integer(0)) in \(quoted(path, limit: 400)) is damaged", hint: "monoseme check lists all damage")
@@ -186,15 +199,6 @@ extension Catalogue {
                      rule: row.optionalText(8).flatMap { LabelRule($0) }, prompt: row.optionalText(9), parameters: row.text(10),
                      usage: row.optionalInteger(11).map { ModelUsage(promptTokens: $0, completionTokens: row.optionalInteger(12) ?? 0, cost: row.optionalReal(13) ?? 0) },
                      createdAt: row.text(14), supersedes: row.optionalInteger(15), isCurrent: row.integer(16) != 0)
-    }
-
-    /// Decides about a label: from now on it is accepted, or rejected. The decision is a row of its own.
-    /// - Parameter status: `.accepted` or `.rejected`.
-    public func decide(_ label: Int, _ status: LabelStatus, author: String, reason: String? = nil, at time: String) throws {
-        precondition(status == .accepted || status == .rejected)
-        _ = try self.label(label)
-        guard !author.trimmed.isEmpty else { throw MonosemeError("the author of the decision is empty", hint: "name yourself with --author") }
-        try connection.run("INSERT INTO label_event (label_id, status, author, created_at, reason) VALUES (?, ?, ?, ?, ?)", .init(label), .text(status.rawValue), .text(author.trimmed), .text(time), .init(reason))
     }
 
     /// The basis that labels and scores of a dictionary stand on today; made where it is missing, within the caller's transaction.

@@ -12,6 +12,9 @@ public enum LabelRule: Hashable, Sendable, LosslessStringConvertible {
     /// The token's document is of this topic, or the token satisfies this tag.
     case topic(String)
 
+    /// What a rule looks like, for messages about one that does not.
+    public static let expectation = "regex:PATTERN, tokens:A,B or topic:NAME"
+
     public init?(_ description: String) {
         guard let colon = description.firstIndex(of: ":") else { return nil }
         let rest = String(description[description.index(after: colon)...])
