@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(name: "AnalysesTests", dependencies: ["Analyses", "LineageSupport", "DictionaryLearning", "FeatureCatalogue", "Numerics", "SQLite", "Diagnostics", "TestSupport"], swiftSettings: optimised, linkerSettings: sqlite),
         .testTarget(name: "TagTests", dependencies: ["Analyses", "Ingestion", "Tokenization", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], exclude: ["unicode_blocks.py"], linkerSettings: sqlite),
         .target(name: "LabellingSupport", dependencies: ["Labelling", "FeatureCatalogue", "Formats", "Diagnostics", "TestSupport"], path: "Tests/LabellingSupport"),
-        .testTarget(name: "LabellingTests", dependencies: ["Labelling", "LabellingSupport", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "LabellingTests", dependencies: ["Labelling", "LabellingSupport", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "ImportingTests", dependencies: ["Importing", "Publishing", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),

@@ -30,7 +30,7 @@ public func dollars(_ amount: Double) -> String {
 }
 
 /// Digits in groups of three.
-func grouped(_ number: Int) -> String {
+public func grouped(_ number: Int) -> String {
     let digits = Array(String(number.magnitude))
     return (number < 0 ? "-" : "") + digits.enumerated().map { place, digit in (place > 0 && (digits.count - place) % 3 == 0 ? "," : "") + String(digit) }.joined()
 }
