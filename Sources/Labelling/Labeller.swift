@@ -286,8 +286,10 @@ final class LabelInquiry: Inquiry {
         let catalogue = labeller.catalogue, name = labeller.name(feature)
         var result = LabellingReport.Feature(name: name, state: failure ?? .labelled)
         if case .omitted(let reason) = failure { try catalogue.omit(name, from: "explain", because: reason, at: labeller.time) }
+        if case .malformed(let problem) = failure { try catalogue.omit(name, from: "explain", because: "no usable answer: \(problem)", at: labeller.time) }
         if let entry {
-            label!.id = try catalogue.addLabel(entry, at: labeller.time).id
+            // Another process may have done the same meanwhile.
+            label!.id = try catalogue.explained(labeller.id(feature), labeller.request)?.id ?? catalogue.addLabel(entry, at: labeller.time).id
             try catalogue.admit(name, to: "explain")
         }
         if let label, let id = label.id {

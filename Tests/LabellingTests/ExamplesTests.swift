@@ -2,6 +2,7 @@ import Diagnostics
 @testable import FeatureCatalogue
 import Foundation
 @testable import Labelling
+import LabellingSupport
 import SQLite
 import Testing
 import TestSupport

@@ -1,6 +1,5 @@
-import FeatureCatalogue
-import Foundation
-import Labelling
+public import FeatureCatalogue
+public import Labelling
 import Numerics
 import Synchronization
 
@@ -8,15 +7,15 @@ import Synchronization
 ///
 /// Every document has 70 tokens: windows of 32 and 32, and a rest of 6 that is none. Feature 6 fires in seven windows only, feature 7 nowhere; feature 5 fires
 /// on " a5" only behind " w0", so that most windows with that word are silent.
-struct LabelWorld {
-    static let features = 8, documents = 120, tokensPerDocument = 70, vocabulary = 100
-    static let time = "2026-01-01T00:00:00Z"
-    static let name = DictionaryName("L/0")!
-    let tokens: [Int32]
+public struct LabelWorld: Sendable {
+    public static let features = 8, documents = 120, tokensPerDocument = 70, vocabulary = 100
+    public static let time = "2026-01-01T00:00:00Z"
+    public static let name = DictionaryName("L/0")!
+    public let tokens: [Int32]
     /// By position: feature and activation.
-    let firings: [[(feature: Int, value: Float)]]
+    public let firings: [[(feature: Int, value: Float)]]
 
-    init() {
+    public init() {
         var random = SeededGenerator(seed: 7), tokens: [Int32] = [], firings: [[(feature: Int, value: Float)]] = []
         var rare = 0
         for document in 0..<LabelWorld.documents {
@@ -34,10 +33,10 @@ struct LabelWorld {
         (self.tokens, self.firings) = (tokens, firings)
     }
 
-    static func spelling(_ token: Int) -> String { token < 8 ? " a\(token)" : " w\(token)" }
+    public static func spelling(_ token: Int) -> String { token < 8 ? " a\(token)" : " w\(token)" }
 
     /// - Returns: the catalogue, for writing.
-    @discardableResult func write(to path: String, keepTop: Int? = nil) throws -> Catalogue {
+    @discardableResult public func write(to path: String, keepTop: Int? = nil) throws -> Catalogue {
         let catalogue = try Catalogue(path: path, for: .ingesting)
         let run = try catalogue.connection.transaction {
             let tokenizer = try catalogue.register(tokenizer: String(repeating: "0", count: 64), vocabulary: LabelWorld.vocabulary) { Array(LabelWorld.spelling($0).utf8) }
@@ -69,20 +68,20 @@ struct LabelWorld {
     }
 
     /// Whether the feature fires in a window, by the world's own account.
-    func fires(_ feature: Int, in range: Range<Int>) -> Bool { range.contains { position in firings[position].contains { $0.feature == feature } } }
+    public func fires(_ feature: Int, in range: Range<Int>) -> Bool { range.contains { position in firings[position].contains { $0.feature == feature } } }
 }
 
 /// Answers by a closure, and counts.
-final class ClosureEndpoint: ChatEndpoint {
-    let location = "http://127.0.0.1/closure"
+public final class ClosureEndpoint: ChatEndpoint {
+    public let location = "http://127.0.0.1/closure"
     private let respond: @Sendable (_ messages: [(role: String, content: String)], _ number: Int) throws -> String
     private let counts = Mutex((calls: 0, answered: 0, prompt: 0, completion: 0))
 
-    init(_ respond: @escaping @Sendable ([(role: String, content: String)], Int) throws -> String) { self.respond = respond }
+    public init(_ respond: @escaping @Sendable ([(role: String, content: String)], Int) throws -> String) { self.respond = respond }
 
-    var counted: (calls: Int, answered: Int, prompt: Int, completion: Int) { counts.withLock { $0 } }
+    public var counted: (calls: Int, answered: Int, prompt: Int, completion: Int) { counts.withLock { $0 } }
 
-    func answer(to request: ChatRequest, stop: @Sendable () -> Bool) throws -> ChatAnswer {
+    public func answer(to request: ChatRequest, stop: @Sendable () -> Bool) throws -> ChatAnswer {
         let number = counts.withLock { counts in
             counts.calls += 1
             return counts.calls - 1
