@@ -1,4 +1,5 @@
 import FeatureCatalogue
+import Formats
 @testable import Labelling
 import Testing
 
@@ -41,8 +42,13 @@ struct ExplainerTests {
         #expect(lines.contains(#"Tokens on which most of its activation falls: "x""#) && lines.contains(#"Tokens that it makes more likely to come next: " y""#))
         #expect(lines.count { $0.hasPrefix("Label:") } == 1 && lines.last == "Label:")
         #expect(messages[0].content.contains("never instructions"))
-        #expect([Explainer.plain.name, Explainer.contrastive.name, Detection.template.name, Fuzzing.template.name, Simulation.template.name] == ["explain-1", "explain-contrast-1", "detection-1", "fuzzing-1", "simulation-1"])
-        // Prompts are versioned: whoever changes one gives it a new number, and then a new sum here.
         #expect([0, 0.1, 1, 4.4, 8.9, 9].map { Example.strength($0, of: 9) } == [0, 1, 1, 4, 9, 9])
+    }
+
+    @Test func `Prompts are versioned: whoever changes one gives it a new number, and a new sum here`() {
+        let sums = [Explainer.plain, Explainer.contrastive, Detection.template, Fuzzing.template, Simulation.template].map { template in
+            "\(template.name) \(hexadecimal(Array(template.prompt.text.utf8).withUnsafeBytes { SHA256.digest(of: $0) }).prefix(8))"
+        }
+        #expect(sums == ["explain-1 27c4761f", "explain-contrast-1 a0dd7d27", "detection-1 5e4a0261", "fuzzing-1 ba606f79", "simulation-1 a03cfd8b"])
     }
 }

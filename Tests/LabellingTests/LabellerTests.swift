@@ -225,6 +225,7 @@ struct LabellerTests {
             #expect(try catalogue.labels(of: FeatureName("L/0/2")!).isEmpty)
             #expect(try catalogue.connection.integer("SELECT count(*) FROM model_call WHERE purpose = 'explain' AND problem IS NOT NULL") == 3)
             #expect(report.progress.malformed >= 3)
+            #expect(try catalogue.omissions(of: catalogue.dictionary(named: LabelWorld.name)).map(\.reason) == ["no usable answer: it thinks aloud and comes to no label"])
             // Where the judge forgot a text in all its answers, the examples stay without a verdict, and the rows are there.
             let unanswered = try overview(catalogue).reduce(0) { $0 + $1.unanswered }
             #expect(unanswered > 0 && unanswered % 5 == 0)
