@@ -47,7 +47,9 @@ extension ChatAnswer {
         }
         let json: JSON
         do { json = try body.withUnsafeBytes { try JSON(parsing: $0) } } catch {
-            throw ChatFailure("\(location) answered with what is not JSON (\(error)): \(excerpt(body, shown))", isTransient: true, mayBePaid: true)
+            // Some models say half a character, and some servers pass it on; the answer is paid for.
+            guard let mended = mended(body).withUnsafeBytes({ try? JSON(parsing: $0) }) else { throw ChatFailure("\(location) answered with what is not JSON (\(error)): \(excerpt(body, shown))", isTransient: true, mayBePaid: true) }
+            json = mended
         }
         guard let choices = json["choices"]?.array, let message = choices.first?["message"]?.object else {
             // Some servers say with status 200 that they could not.
@@ -68,6 +70,23 @@ extension ChatAnswer {
 
     /// A number of tokens that can be one.
     private static func count(_ value: JSON?) -> Int? { value?.integer.flatMap { 0...1_000_000_000 ~= $0 ? $0 : nil } }
+}
+
+/// `json` with U+FFFD for what is not UTF-8 and for half a pair of surrogates.
+private func mended(_ json: [UInt8]) -> [UInt8] {
+    var bytes = Array(String(decoding: json, as: UTF8.self).utf8), at = 0
+    func unit(_ place: Int) -> UInt32? {
+        guard place + 6 <= bytes.count, bytes[place] == UInt8(ascii: "\\"), bytes[place + 1] == UInt8(ascii: "u") else { return nil }
+        return UInt32(String(decoding: bytes[place + 2..<place + 6], as: UTF8.self), radix: 16)
+    }
+    while at < bytes.count {
+        guard bytes[at] == UInt8(ascii: "\\") else { at += 1; continue }
+        guard let first = unit(at), 0xd800...0xdfff ~= first else { at += 2; continue }
+        if first < 0xdc00, let second = unit(at + 6), 0xdc00...0xdfff ~= second { at += 12; continue }
+        bytes.replaceSubrange(at + 2..<at + 6, with: "fffd".utf8)
+        at += 6
+    }
+    return bytes
 }
 
 /// What a server says of its own failure.

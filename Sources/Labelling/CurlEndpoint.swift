@@ -10,6 +10,7 @@ import Synchronization
 public final class CurlEndpoint: ChatEndpoint {
     public let location: String
     private let url: String
+    private let isLoopback: Bool
     private let key: String?
     private let keyVariable: String?
     /// Words that must not get out.
@@ -40,7 +41,7 @@ public final class CurlEndpoint: ChatEndpoint {
 
     init(_ address: String, key: String?, keyVariable: String?, timeout: Double, answerLimit: Int = 1 << 24, grace: Double = 3) throws {
         let address = try EndpointAddress(parsing: address)
-        (location, url) = (address.location, address.url)
+        (location, url, isLoopback) = (address.location, address.url, address.isLoopback)
         var key = key
         if let given = key {
             let name = keyVariable ?? "of the endpoint"
@@ -77,6 +78,7 @@ public final class CurlEndpoint: ChatEndpoint {
                      "data-binary = \"@/dev/fd/3\"", "dump-header = \"/dev/fd/4\"", "write-out = \"%{stderr}\\n\(CurlEndpoint.connected)%{time_connect}\"",
                      // Long bodies are sent at once, without waiting to be asked for.
                      "header = \"Expect:\"", "header = \"Content-Type: application/json\"", "header = \"Accept: application/json\"", "user-agent = \"monoseme\""]
+        if isLoopback { lines.append("noproxy = \"*\"") }
         if let key { lines.append("header = \"Authorization: Bearer \(String(key.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }))\"") }
         let result = try CurlProcess.run(configuration: lines.joined(separator: "\n") + "\n", upload: body, hidden: [keyVariable].compactMap { $0 }, bodyLimit: answerLimit,
                                          seconds: timeout + 5, grace: grace, stop: stop)

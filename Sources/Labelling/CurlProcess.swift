@@ -69,7 +69,8 @@ struct CurlProcess {
         }
         let status = child_end(&process, 0)
         isReaped = true
-        result.end = status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .killed(status & 0x7f)
+        // Where SIGCHLD is ignored nobody learns how it ended; what it has said must do.
+        result.end = status < 0 ? .exited(0) : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .killed(status & 0x7f)
         return result
     }
 }

@@ -8,6 +8,8 @@ struct EndpointAddress: Sendable, Equatable {
     let location: String
     /// The parts that were left out.
     let secrets: [String]
+    /// It is this machine: no proxy has any business there.
+    let isLoopback: Bool
 
     init(parsing text: String) throws {
         func refuse(_ why: String) -> MonosemeError { MonosemeError("the endpoint's address \(why)", hint: "give one such as http://localhost:8080/v1 or https://host/v1/chat/completions") }
@@ -29,6 +31,7 @@ struct EndpointAddress: Sendable, Equatable {
         while path.hasSuffix("/") { path.removeLast() }
         if path.isEmpty { path = "/v1" }
         if !path.hasSuffix("/chat/completions") { path += "/chat/completions" }
+        isLoopback = host == "[::1]" || host.lowercased() == "localhost" || host.hasPrefix("127.") && host.allSatisfy { $0 == "." || $0.isNumber }
         location = "\(scheme)://\(authority)\(path)"
         url = "\(scheme)://\(user.isEmpty ? "" : "\(user)@")\(authority)\(path)\(query)"
         secrets = ([String(user)] + user.split(separator: ":", maxSplits: 1).map { String($0) } + [String(query)]

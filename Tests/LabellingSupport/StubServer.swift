@@ -101,7 +101,7 @@ public final class StubServer: @unchecked Sendable {
         public var completionTokens = 0
         /// The most requests that were under way at once.
         public var mostAtOnce = 0
-        var underWay = 0
+        public var underWay = 0
     }
 
     public let port: Int
@@ -267,6 +267,8 @@ public final class StubServer: @unchecked Sendable {
             let got = recv(connection, &buffer, buffer.count, 0)
             guard got > 0 else { return nil }
             bytes += buffer[..<got]
+            // The greeting of TLS, which nobody speaks here.
+            if bytes[0] == 0x16 { return nil }
         }
     }
 

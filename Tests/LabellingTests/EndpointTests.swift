@@ -55,6 +55,7 @@ private func failure(_ body: () throws -> ChatAnswer) -> ChatFailure? {
             (.answer("b", metering: .claimed(.init(promptTokens: -4, completionTokens: 1))), "b", nil, "stop"),
             (.answer("c", metering: .claimed(.init(promptTokens: .max, completionTokens: 1))), "c", nil, "stop"),
             (StubServer.Reply(.text(#"{"choices":[{"message":{"content":[{"type":"text","text":"d"},{"type":"x"},{"type":"text","text":"e"}]}}],"usage":null}"#, type: "text/plain")), "de", nil, nil),
+            (.garbage(#"{"choices":[{"message":{"content":"\ud83d \ud83d\ude00 \\ud83d \ude00\ud83d"}}]}"#), "\u{fffd} \u{1F600} \\ud83d \u{fffd}\u{fffd}", nil, nil),
             (StubServer.Reply(.text(#" {"choices":[{"message":{"tool_calls":[]}}],"usage":{"prompt_tokens":"9","completion_tokens":1.5}}"#, type: "text/plain")), "", nil, nil),
         ]
         for (reply, content, prompt, finish) in cases {
@@ -123,6 +124,12 @@ private func failure(_ body: () throws -> ChatAnswer) -> ChatFailure? {
         server.stop()
         let failure = try #require(failure { try ask(server) })
         #expect(failure.message.hasPrefix("cannot connect to \(server.url)") && failure.isTransient && !failure.mayBePaid, "\(failure)")
+        try withStub({ _ in .answer("no TLS here") }) { server in
+            do { _ = try CurlEndpoint("https://127.0.0.1:\(server.port)").answer(to: question) { false } } catch let failure as ChatFailure {
+                #expect(failure.message.hasPrefix("cannot speak TLS with https://127.0.0.1:") && failure.isTransient && !failure.mayBePaid, "\(failure)")
+            }
+            #expect(server.recorded.answered == 0)
+        }
     }
 
     @Test func `the key is in no argument, environment, message or answer`() throws {
@@ -144,28 +151,27 @@ private func failure(_ body: () throws -> ChatAnswer) -> ChatFailure? {
         }
     }
 
-    @Test func `while curl runs its arguments and its environment do not hold the key`() throws {
-        setenv("MONOSEME_TEST_KEY", secret, 1)
-        defer { unsetenv("MONOSEME_TEST_KEY") }
-        let seen = Mutex<[String]>([])
-        try withStub({ _ in
-            let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-            for process in processes where Int(process) != nil {
-                let arguments = (try? Data(contentsOf: URL(filePath: "/proc/\(process)/cmdline"))) ?? Data()
-                let status = (try? String(contentsOf: URL(filePath: "/proc/\(process)/status"), encoding: .utf8)) ?? ""
-                guard arguments.starts(with: Data("curl\0".utf8)), status.contains("PPid:\t\(getpid())\n") else { continue }
-                let environment = (try? Data(contentsOf: URL(filePath: "/proc/\(process)/environ"))) ?? Data()
-                seen.withLock { $0.append(String(decoding: arguments + environment, as: UTF8.self)) }
+    @Test func `while curl runs its arguments and its environment do not hold the key`() async {
+        // In a process of its own: others run curl, too, and the environment is one for all.
+        await #expect(processExitsWith: .success) {
+            setenv("MONOSEME_TEST_KEY", secret, 1)
+            let seen = Mutex<[String]>([])
+            let server = try StubServer { request in
+                for process in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] where Int(process) != nil {
+                    let arguments = (try? Data(contentsOf: URL(filePath: "/proc/\(process)/cmdline"))) ?? Data()
+                    let status = (try? String(contentsOf: URL(filePath: "/proc/\(process)/status"), encoding: .utf8)) ?? ""
+                    guard arguments.starts(with: Data("curl\0".utf8)), status.contains("PPid:\t\(getpid())\n") else { continue }
+                    let environment = (try? Data(contentsOf: URL(filePath: "/proc/\(process)/environ"))) ?? Data()
+                    seen.withLock { $0.append(String(decoding: arguments + environment, as: UTF8.self)) }
+                }
+                return .answer(request.headers["authorization"] == "Bearer \(secret)" ? "right" : "wrong")
             }
-            return .answer("seen")
-        }) { server in
             let answer = try CurlEndpoint(server.url, keyVariable: "MONOSEME_TEST_KEY").answer(to: question) { false }
-            #expect(answer.content == "seen")
-            #expect(server.recorded.requests.first?.headers["authorization"] == "Bearer \(secret)")
+            server.stop()
+            let texts = seen.withLock { $0 }
+            #expect(answer.content == "right" && texts.count == 1)
+            #expect(texts.allSatisfy { $0.hasPrefix("curl\0-q\0-K\0-\0") && $0.contains("PATH=") && !$0.contains("geheim") && !$0.contains("MONOSEME_TEST_KEY") })
         }
-        let texts = seen.withLock { $0 }
-        // Other tests run curl beside this one; none may show the key.
-        #expect(!texts.isEmpty && texts.allSatisfy { $0.hasPrefix("curl\0-q\0-K\0-\0") && $0.contains("PATH=") && !$0.contains("geheim") && !$0.contains("MONOSEME_TEST_KEY") })
     }
 
     @Test func `an address is completed, and its secrets are left out of what is shown`() throws {
