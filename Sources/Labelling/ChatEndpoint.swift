@@ -24,22 +24,46 @@ public struct ChatRequest: Sendable, Equatable {
 
 /// What a language model said.
 public struct ChatAnswer: Sendable, Equatable {
-    /// Of the first choice's message.
+    /// Of the first choice's message; empty where it has none.
     public var content: String
     /// As the endpoint metered them; `nil` where it does not say.
     public var promptTokens: Int?
     public var completionTokens: Int?
-    /// Times that it was asked, with the one that was answered.
-    public var attempts = 1
+    /// Of the prompt's tokens, those that the endpoint had at hand and charges less for.
+    public var cachedTokens: Int?
+    /// Why it ended: `stop`, or `length` where it was cut at the most tokens that it may have.
+    public var finishReason: String?
 
-    public init(content: String, promptTokens: Int?, completionTokens: Int?) { (self.content, self.promptTokens, self.completionTokens) = (content, promptTokens, completionTokens) }
+    public init(content: String, promptTokens: Int?, completionTokens: Int?, cachedTokens: Int? = nil, finishReason: String? = nil) {
+        (self.content, self.promptTokens, self.completionTokens, self.cachedTokens, self.finishReason) = (content, promptTokens, completionTokens, cachedTokens, finishReason)
+    }
+}
+
+/// Why there is no answer, in words for the person at the keyboard.
+public struct ChatFailure: Error, Sendable, Equatable {
+    public var message: String
+    public var hint: String?
+    /// It may go better the next time: too many requests, a server in trouble, a connection that was cut.
+    public var isTransient: Bool
+    /// Seconds that the endpoint asked to wait.
+    public var retryAfter: Double?
+    /// The question had been sent, so that the answer that did not come may be on the bill.
+    public var mayBePaid: Bool
+
+    public init(_ message: String, hint: String? = nil, isTransient: Bool = false, retryAfter: Double? = nil, mayBePaid: Bool = false) {
+        (self.message, self.hint, self.isTransient, self.retryAfter, self.mayBePaid) = (message, hint, isTransient, retryAfter, mayBePaid)
+    }
 }
 
 /// Whoever answers questions: a server, or a test's own.
 public protocol ChatEndpoint: Sendable {
     /// Where it is, without user, key and query: for the ledger and for messages.
     var location: String { get }
-    /// May be called from several threads at once.
-    /// - Throws: `MonosemeError` when there is no answer, whatever was tried.
-    func answer(to request: ChatRequest) throws -> ChatAnswer
+    /// Asks once. May be called from several threads at once.
+    /// - Parameter stop: asked now and then; when it says yes, the call ends soon.
+    /// - Throws: `ChatFailure` when there is no answer; `AskingStopped`.
+    func answer(to request: ChatRequest, stop: @Sendable () -> Bool) throws -> ChatAnswer
 }
+
+/// The person at the keyboard wants no more; what was answered is kept.
+public struct AskingStopped: Error, Sendable, Equatable { public init() {} }

@@ -24,11 +24,22 @@ public final class CorpusText {
     public func window(around position: Int, _ window: Int) throws -> TokenWindow {
         let (document, bounds) = try place(of: position)
         let range = max(bounds.lowerBound, position - window)..<(bounds.upperBound - position > window ? position + window + 1 : bounds.upperBound)
+        return try self.window(at: range, focus: position, document)
+    }
+
+    /// The tokens at `range`, which lies within one document; the first is in focus.
+    public func window(at range: Range<Int>) throws -> TokenWindow {
+        let (document, bounds) = try place(of: range.lowerBound)
+        precondition(!range.isEmpty && range.upperBound <= bounds.upperBound, "a window lies in one document")
+        return try window(at: range, focus: range.lowerBound, document)
+    }
+
+    private func window(at range: Range<Int>, focus: Int, _ document: Int) throws -> TokenWindow {
         let ids = try tokens(at: range)
         guard ids.count == range.count else {
             throw MonosemeError("the tokens at positions \(range.lowerBound) to \(range.upperBound - 1) in \(quoted(catalogue.path, limit: 400)) are not all there", hint: "monoseme check lists all damage")
         }
-        return TokenWindow(firstPosition: range.lowerBound, focus: position - range.lowerBound, tokens: ids, spellings: try ids.map { try bytes(of: $0) }, documentIndex: document)
+        return TokenWindow(firstPosition: range.lowerBound, focus: focus - range.lowerBound, tokens: ids, spellings: try ids.map { try bytes(of: $0) }, documentIndex: document)
     }
 
     /// The document that holds `position`, by its place in `documents`, and its positions.
