@@ -52,7 +52,7 @@ let package = Package(
         .target(name: "Training", dependencies: ["DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Analyses", dependencies: ["FeatureCatalogue", "Worker", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Labelling", dependencies: ["FeatureCatalogue", "Analyses", "Worker", "SQLite", "Numerics", "Formats", "Diagnostics"], swiftSettings: spans + optimised),
-        .target(name: "Importing", dependencies: ["FeatureCatalogue", "Ingestion", "SparseCoding", "Tokenization", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Importing", dependencies: ["FeatureCatalogue", "Ingestion", "SparseCoding", "Tokenization", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
@@ -71,7 +71,7 @@ let package = Package(
         .testTarget(name: "TagTests", dependencies: ["Analyses", "Ingestion", "Tokenization", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], exclude: ["unicode_blocks.py"], linkerSettings: sqlite),
         .target(name: "LabellingSupport", dependencies: ["Labelling", "FeatureCatalogue", "Numerics", "Formats", "Diagnostics", "TestSupport"], path: "Tests/LabellingSupport"),
         .testTarget(name: "LabellingTests", dependencies: ["Labelling", "LabellingSupport", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
-        .testTarget(name: "ImportingTests", dependencies: ["Importing", "Publishing", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .testTarget(name: "ImportingTests", dependencies: ["Importing", "Ingestion", "Publishing", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "LabellingSupport", "FeatureCatalogue", "Formats", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),
         .testTarget(name: "PublishingTests", dependencies: ["Publishing", "FeatureCatalogue", "Formats", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),

@@ -12,25 +12,28 @@ enum Import: Command {
     static let source = Option<ImportSource?>("--from", value: "monoseme|neuronpedia|saedashboard|delphi", help: "What it is (default: told by its files)")
     static let tokenizer = Option<String?>("--tokenizer", value: "FILE", help: "The tokenizer.json of the model, for sources that have token ids only")
 
+    static let module = Option<String?>("--module", value: "NAME", help: "Which of several modules (delphi)")
+
     static let declaration = Declaration(
         "import", summary: "bring in dictionaries, labels and scores from elsewhere",
         discussion: "Everything is brought in or, where something is wrong, nothing.",
-        parameters: [path, name, source, tokenizer],
+        parameters: [path, name, source, tokenizer, module],
         examples: [("monoseme import A-1.jsonl --catalogue other.sqlite", "An export of ours")])
 
     static func run(_ invocation: Invocation) throws {
         let path = invocation[path]
         var request = ImportRequest(try invocation[source] ?? importSource(at: path), at: path, as: try invocation[name].map { try DictionaryName(parsing: $0) }, engine: engineVersion, time: now())
         request.tokenizer = invocation[tokenizer]
+        request.module = invocation[module]
         request.threads = Ingest.processors
         let catalogue = try Catalogue(path: invocation[Shared.catalogue], for: .ingesting)
         let progress = invocation.progress("import", total: nil, unit: "bytes")
         let summary = try importing(request, into: catalogue, report: { state in
-            progress.update(state.bytes, total: state.bytesExpected, details: [counted(state.features, "feature"), counted(state.examples, "example")])
+            progress.update(state.bytes, total: state.bytesExpected, details: [counted(state.features, "feature"), state.firings > 0 ? counted(state.firings, "firing") : counted(state.examples, "example")])
         }, warn: { invocation.note($0) })
         progress.finish()
         try catalogue.checkpoint()
-        invocation.note("\(summary.dictionary): \(counted(summary.features, "feature")), \(counted(summary.examples, "example")), \(counted(summary.labels, "label")), \(counted(summary.scores, "score"))")
+        invocation.note("\(summary.dictionary): \(counted(summary.features, "feature")), \(summary.firings > 0 ? counted(summary.firings, "firing") : counted(summary.examples, "example")), \(counted(summary.labels, "label")), \(counted(summary.scores, "score"))")
         for sentence in summary.missing { invocation.note(sentence) }
     }
 }

@@ -7,7 +7,7 @@ let program = Program(
         .init("Start", [Demo.self, Train.self, Recipes.self, Evaluate.self, Ingest.self]),
         .init("Ask", [Dictionaries.self, Features.self, Show.self, Near.self, Neighbours.self, LineageTree.self, LineageBuild.self, LineageSummaryCommand.self, Topics.self, TopicsTag.self, SQL.self]),
         .init("Label", [LabelAdd.self, LabelAccept.self, LabelReject.self, LabelHistory.self, LabelList.self, LabelAuto.self, LabelScoreCommand.self, LabelImport.self, LabelExport.self]),
-        .init("Share", [Export.self, Import.self]),
+        .init("Share", [Export.self, Import.self, Attach.self]),
         .init("Look after", [Check.self]),
     ])
 

@@ -101,7 +101,7 @@ struct ReportPage {
             facts.append("density", .text("\(NumberFormat.percent.text(o.density ?? 0))  (\(grouped(o.firings)) of \(grouped(o.tokens)) tokens, in \(counted(o.documents, "document")))"))
             facts.append("activation", .text("maximum \(NumberFormat.significant(4).text(o.maximum)), mean when active \(NumberFormat.significant(4).text(o.meanWhenActive ?? 0))\(isRaw ? ", in the file's units" : "")"))
         }
-        facts.append("vector", .text("decoder norm \(NumberFormat.significant(4).text(o.decoderNorm))" + (o.encoderDecoderCosine.map { ", cosine with the encoder \(NumberFormat.fixed(2).text($0))" } ?? "")))
+        if report.dictionary.hasVectors { facts.append("vector", .text("decoder norm \(NumberFormat.significant(4).text(o.decoderNorm))" + (o.encoderDecoderCosine.map { ", cosine with the encoder \(NumberFormat.fixed(2).text($0))" } ?? ""))) }
         if report.labels.count > 1 { facts.append("labels", .text("\(report.labels.count), all of them: monoseme label history \(o.name)")) }
         if !report.labelScores.isEmpty { facts.append("scores", .text(report.labelScores.map(\.words).joined(separator: "; "))) }
         try invocation.print(facts: facts)
@@ -205,6 +205,10 @@ struct ReportPage {
     }
 
     private func neighbours() throws {
+        guard report.dictionary.hasVectors else {
+            try section("Nearest features")
+            return try invocation.print("  " + style.dim("\(report.dictionary.name) has no decoder vectors: it was imported without weights (monoseme attach \(report.dictionary.name) --sae DIR)"))
+        }
         guard !report.neighbours.isEmpty else { return }
         try section("Nearest features")
         var table = Table([Column("feature"), Column("cosine"), Column("density"), Column("top token"), Column("label", isFlexible: true)])

@@ -125,6 +125,12 @@ extension Catalogue {
             let cosine = encoderDecoderCosines[index]
             try feature.run(.init(dictionary.featureID(index)), .init(dictionary.id), .init(index), .init(norms[index]), .init(scales[index]), cosine.isFinite ? .init(cosine) : .null)
         }
+        try writeVectors(decoder, of: dictionary)
+        return dictionary
+    }
+
+    /// Adds a dictionary's unit decoder rows and their codes.
+    func writeVectors(_ decoder: borrowing Matrix, of dictionary: FeatureDictionary) throws {
         var block = try Statement("INSERT INTO decoder_block (dictionary_id, first_index, rows, vectors, sha256) VALUES (?, ?, ?, ?, ?)", on: connection)
         for first in stride(from: 0, to: decoder.rows, by: rowsPerBlock) {
             let rows = min(rowsPerBlock, decoder.rows - first)

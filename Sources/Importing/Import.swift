@@ -25,6 +25,8 @@ public struct ImportRequest: Sendable {
     public var threads = 1
     /// A tokenizer.json for sources that have token ids and no spellings.
     public var tokenizer: String?
+    /// Which of several dictionaries, for a source that holds more than one.
+    public var module: String?
 
     public init(_ source: ImportSource, at path: String, as name: DictionaryName?, engine: String, time: String) {
         (self.source, self.path, self.name, self.engine, self.time) = (source, path, name, engine, time)
@@ -35,6 +37,7 @@ public struct ImportRequest: Sendable {
 public struct ImportProgress: Sendable {
     public var features = 0
     public var examples = 0
+    public var firings = 0
     public var bytes = 0
     /// `nil`: not known, as with what comes through a pipe.
     public var bytesExpected: Int?
@@ -47,6 +50,8 @@ public struct ImportSummary: Sendable {
     public var dictionary: DictionaryName
     public var features = 0
     public var examples = 0
+    /// Where every firing came, and not examples.
+    public var firings = 0
     public var labels = 0
     public var scores = 0
     /// What the source does not have, and which questions it leaves without an answer; a sentence each.

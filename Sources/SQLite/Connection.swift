@@ -110,8 +110,9 @@ public final class Connection {
 
     public var lastInsertedRow: Int { Int(sqlite3_last_insert_rowid(handle)) }
 
-    /// Runs `body` and keeps its changes only if it returns.
+    /// Runs `body` and keeps its changes only if it returns. Within another transaction they become part of that one, which an error must end.
     public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+        if sqlite3_get_autocommit(handle) == 0 { return try body() }
         try execute("BEGIN IMMEDIATE")
         do {
             let result = try body()

@@ -66,6 +66,7 @@ FORWARD(int, exec, (sqlite3 *db, const char *sql, int (*row)(void *, int, char *
 FORWARD(const char *, errmsg, (sqlite3 *db), (db))
 FORWARD(int, extended_errcode, (sqlite3 *db), (db))
 FORWARD(sqlite3_int64, last_insert_rowid, (sqlite3 *db), (db))
+FORWARD(int, get_autocommit, (sqlite3 *db), (db))
 FORWARD(sqlite3_int64, total_changes64, (sqlite3 *db), (db))
 FORWARD(int, txn_state, (sqlite3 *db, const char *schema), (db, schema))
 FORWARD(const char *, db_filename, (sqlite3 *db, const char *schema), (db, schema))

@@ -25,6 +25,7 @@ struct LineageSources {
         let activations = try LineageSources.problem(self.coarse, self.fine, in: catalogue)
         var vectors: String?
         do { try catalogue.demandSameSpace(coarse, fine) } catch let error as MonosemeError { vectors = error.message }
+        if vectors == nil, let bare = [coarse, fine].first(where: { !$0.hasVectors }) { vectors = catalogue.missingVectors(bare).message }
         if vectors == nil, coarse.width != fine.width { vectors = "the decoder vectors of \(coarse.name) have \(coarse.width) numbers and those of \(fine.name) have \(fine.width)" }
         (hasActivations, hasDecoders) = (activations == nil, vectors == nil)
         switch (activations, vectors) {

@@ -139,6 +139,7 @@ extension Catalogue {
     public func direction(of expression: FeatureExpression, in target: FeatureDictionary) throws -> (vector: [Float], named: Set<Int>) {
         var known: [DictionaryName: FeatureDictionary] = [target.name: target], named: Set<Int> = []
         try demandSoundShape(target)
+        try demandVectors(target)
         var sum = [Double](repeating: 0, count: target.width)
         // A sum of weights of any size has a direction; scaled by the largest, it has one in floating point too.
         let largest = expression.terms.reduce(0) { max($0, abs($1.weight)) }

@@ -46,6 +46,7 @@ extension Catalogue {
     /// are damaged, or would rule out little, every row is multiplied.
     public func nearest(to query: [Float], in dictionary: FeatureDictionary, k: Int, excluding: Int?, among subset: FeatureSubset?, cost: inout SearchCost) throws -> [Neighbour] {
         try demandSoundShape(dictionary)
+        try demandVectors(dictionary)
         let unit = try unit(query, for: dictionary)
         let wanted = Wanted(k: min(k, dictionary.features), excluding: excluding, subset: subset)
         guard wanted.k > 0 else { return [] }

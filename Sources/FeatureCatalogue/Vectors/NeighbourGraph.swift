@@ -82,6 +82,7 @@ extension Catalogue {
     /// `nil` where there is nothing to search for.
     func graphSearch(of dictionary: FeatureDictionary, among target: FeatureDictionary, k: Int, threads: Int, stripeRows: Int?) throws -> GraphSearch? {
         try demandSameSpace(dictionary, target)
+        for side in [dictionary, target] { try demandVectors(side) }
         guard dictionary.width == target.width else {
             throw MonosemeError("the decoder vectors of \(dictionary.name) have \(dictionary.width) numbers and those of \(target.name) have \(target.width)", hint: "monoseme check says whether the catalogue is damaged")
         }
@@ -98,7 +99,7 @@ extension Catalogue {
     public func unitRows(of dictionary: FeatureDictionary) throws -> Matrix {
         // Blocks are looked at before room is made for what the dictionary's own numbers may exaggerate.
         let bytes = try connection.integer("SELECT sum(length(vectors)) FROM decoder_block WHERE dictionary_id = ?", .init(dictionary.id)) ?? 0
-        guard dictionary.hasSoundShape, bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
+        guard dictionary.hasSoundShape, dictionary.hasVectors, bytes == dictionary.features * 4 * dictionary.width else { throw damagedVectors(dictionary) }
         let matrix = Matrix(uninitializedRows: dictionary.features, columns: dictionary.width)
         try forEachDecoderBlock(of: dictionary) { first, block in
             (matrix.base + first * dictionary.width).update(from: block.baseAddress!, count: block.count)
