@@ -10,7 +10,7 @@ public struct FeatureDictionary: Sendable, Equatable {
     public let name: DictionaryName
     public let model: Int
     public let hook: String
-    /// Of the activations it reads, d_in.
+    /// Of the activations it reads, d_in; 0 where its vectors are not there.
     public let width: Int
     public let features: Int
     public let architecture: String
@@ -20,7 +20,7 @@ public struct FeatureDictionary: Sendable, Equatable {
     public func featureID(_ index: Int) -> Int { id << 32 + index }
 
     /// Whether its numbers can be those of a dictionary. A stranger's file may say anything; sizes are multiplied and ranges made of them.
-    var hasSoundShape: Bool { (0...featuresMaximum).contains(features) && (1...1 << 28).contains(width) && (0..<1 << 31).contains(id) }
+    var hasSoundShape: Bool { (0...featuresMaximum).contains(features) && (0...1 << 28).contains(width) && (0..<1 << 31).contains(id) }
 }
 
 extension Catalogue {

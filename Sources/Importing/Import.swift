@@ -25,6 +25,8 @@ public struct ImportRequest: Sendable {
     public var threads = 1
     /// A tokenizer.json for sources that have token ids and no spellings.
     public var tokenizer: String?
+    /// The most bytes that one packed file may become; `nil`: 250 times its size, or 64 MB where that is more.
+    public var unpackLimit: Int?
 
     public init(_ source: ImportSource, at path: String, as name: DictionaryName?, engine: String, time: String) {
         (self.source, self.path, self.name, self.engine, self.time) = (source, path, name, engine, time)

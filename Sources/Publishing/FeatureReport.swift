@@ -163,6 +163,7 @@ public final class Reporter {
     }
 
     private func neighbours(of feature: Int, _ k: Int) throws -> [FeatureReport.Neighbour] {
+        guard run.dictionary.width > 0 else { return [] }
         let query = try catalogue.decoder(of: feature, in: run.dictionary)
         guard query.contains(where: { $0 != 0 }) else { return [] }
         return try catalogue.describe(try catalogue.nearest(to: query, in: run.dictionary, k: k, excluding: feature), in: run.dictionary)

@@ -42,6 +42,10 @@ extension Examination {
     }
 
     private func examineVectors(of dictionary: FeatureDictionary) throws {
+        if dictionary.width == 0 {
+            let blocks = try connection.integer("SELECT count(*) FROM decoder_block WHERE dictionary_id = ?", .init(dictionary.id)) ?? 0
+            return expect(blocks, 0, "blocks of vectors of a dictionary without vectors", at: dictionary.name.description)
+        }
         let place = dictionary.name.description
         var norm = try Statement("SELECT decoder_norm FROM feature WHERE id = ?", on: connection)
         var next = 0

@@ -85,7 +85,7 @@ extension Catalogue {
 
     /// Codes every dictionary that has none: those of an older version's catalogue.
     func writeMissingCodes() throws {
-        let missing = "SELECT d.id FROM dictionary AS d WHERE NOT EXISTS (SELECT 1 FROM code_block WHERE dictionary_id = d.id)"
+        let missing = "SELECT d.id FROM dictionary AS d WHERE d.width > 0 AND NOT EXISTS (SELECT 1 FROM code_block WHERE dictionary_id = d.id)"
         guard try connection.integer(missing + " LIMIT 1") != nil else { return }
         try connection.transaction {
             for id in try connection.rows(missing, make: { $0.integer(0) }) {
