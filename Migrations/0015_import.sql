@@ -8,11 +8,37 @@ ALTER TABLE statistic ADD COLUMN density REAL;
 -- 0: the source has nothing of this feature, as where a part of a cache is missing: its 0 firings are no count, and it is not dead.
 ALTER TABLE statistic ADD COLUMN is_counted INTEGER NOT NULL DEFAULT 1 CHECK (is_counted IN (0, 1));
 
+-- Where a run that was imported came from, and what of it has no place of ours, so that it can be given back.
+CREATE TABLE import_source (
+    run_id INTEGER PRIMARY KEY REFERENCES run (id),
+    origin TEXT NOT NULL, -- neuronpedia, saedashboard, delphi
+    path TEXT NOT NULL, -- as it was named to the import
+    prompts INTEGER, -- that the source's numbers are of; NULL: it does not say
+    prompt_tokens INTEGER, -- of each
+    residue TEXT NOT NULL CHECK (json_valid(residue)) -- an object: the source's own descriptions, and what most of its example rows say alike
+) STRICT;
+
+-- What a source says of a feature, a label or an example and this catalogue does not, as JSON that came from there.
+CREATE TABLE import_feature (
+    feature_id INTEGER PRIMARY KEY REFERENCES feature (id),
+    residue TEXT NOT NULL CHECK (json_valid(residue))
+) STRICT;
+CREATE TABLE import_label (
+    label_id INTEGER PRIMARY KEY REFERENCES label (id),
+    residue TEXT NOT NULL CHECK (json_valid(residue))
+) STRICT;
+-- The source's example rows of one feature in one segment, in its order, those without a firing among them.
+CREATE TABLE import_example (
+    id INTEGER PRIMARY KEY, -- as posting.id: segment_id · 2²⁴ + feature_index
+    windows BLOB NOT NULL, -- where they lie, and their activations as they came: see ImportedExamples.swift for its bytes
+    residue TEXT NOT NULL -- an array with an object for each
+) STRICT;
+
 DROP VIEW feature_overview;
 
 -- One row a feature. status: dead (no firing in these tokens), dense (fires on more than a tenth of them), ultralow
 -- (density below 10⁻⁶, which takes 10⁸ tokens to say), insufficient (fewer than 10 firings: too few to tell), else alive.
--- Features that were not counted are insufficient, and have no density.
+-- Where a source states densities, they decide. Features that were not counted are insufficient, and have no density.
 CREATE VIEW feature_overview AS
 SELECT
     f.id AS feature_id,
@@ -22,19 +48,20 @@ SELECT
     (SELECT l.text FROM feature_label AS c JOIN label AS l ON l.id = c.label_id WHERE c.feature_id = f.id) AS label,
     CASE
         WHEN s.is_counted = 0 THEN 'insufficient'
-        WHEN r.tokens = 0 THEN 'insufficient'
+        WHEN r.tokens = 0 AND s.density IS NULL THEN 'insufficient'
+        WHEN r.evidence = 'examples' AND s.density IS NULL THEN 'insufficient'
         WHEN s.firings = 0 THEN 'dead'
-        WHEN s.firings > r.tokens * 0.1 THEN 'dense'
-        WHEN s.firings < r.tokens * 1e-6 AND r.tokens >= 100000000 THEN 'ultralow'
+        WHEN coalesce(s.density > 0.1, s.firings > r.tokens * 0.1) THEN 'dense'
+        WHEN coalesce(s.density < 1e-6, s.firings < r.tokens * 1e-6) AND r.tokens >= 100000000 THEN 'ultralow'
         WHEN s.firings < 10 THEN 'insufficient'
         ELSE 'alive'
     END AS status,
     s.firings,
     r.tokens,
-    iif(s.is_counted, CAST(s.firings AS REAL) / nullif(r.tokens, 0), NULL) AS density,
+    coalesce(s.density, iif(r.evidence = 'examples' OR s.is_counted = 0, NULL, CAST(s.firings AS REAL) / nullif(r.tokens, 0))) AS density,
     s.documents,
     s.maximum,
-    s.sum / nullif(s.firings, 0) AS mean_when_active,
+    iif(r.evidence = 'examples', NULL, s.sum / nullif(s.firings, 0)) AS mean_when_active, -- what examples show is the strong ones
     s.sum,
     s.sum_of_squares,
     (SELECT t.text FROM feature_token AS ft JOIN token AS t ON t.tokenizer_id = c.tokenizer_id AND t.token = ft.token
@@ -70,9 +97,9 @@ SELECT
     c.name AS corpus,
     r.tokens,
     r.firings,
-    CAST(r.firings AS REAL) / nullif(r.tokens, 0) AS l0,
-    (SELECT count(*) FROM statistic WHERE run_id = r.id AND statistic.firings = 0 AND statistic.is_counted) AS dead,
-    (SELECT count(*) FROM statistic WHERE run_id = r.id AND statistic.firings > 0 AND statistic.firings < r.tokens * 1e-6
+    iif(r.evidence = 'examples', (SELECT sum(density) FROM statistic WHERE run_id = r.id), CAST(r.firings AS REAL) / nullif(r.tokens, 0)) AS l0,
+    (SELECT count(*) FROM statistic AS s WHERE s.run_id = r.id AND s.firings = 0 AND s.is_counted AND (r.evidence = 'firings' OR s.density = 0)) AS dead,
+    (SELECT count(*) FROM statistic AS s WHERE s.run_id = r.id AND s.firings > 0 AND coalesce(s.density < 1e-6, s.firings < r.tokens * 1e-6)
         AND r.tokens >= 100000000) AS ultralow,
     3.0 / nullif(r.tokens, 0) AS dead_density_bound, -- with 95 % confidence a dead feature's density is below this
     e.explained_variance,
@@ -95,10 +122,13 @@ SELECT
     k.sha256 AS tokenizer_sha256,
     r.id AS run_id,
     r.corpus_id,
-    d.model_id
+    d.model_id,
+    r.evidence,
+    i.origin
 FROM dictionary AS d
 JOIN model AS m ON m.id = d.model_id
 JOIN tokenizer AS k ON k.id = m.tokenizer_id
 LEFT JOIN run AS r ON r.dictionary_id = d.id
 LEFT JOIN corpus AS c ON c.id = r.corpus_id
-LEFT JOIN evaluation AS e ON e.run_id = r.id;
+LEFT JOIN evaluation AS e ON e.run_id = r.id
+LEFT JOIN import_source AS i ON i.run_id = r.id;

@@ -13,11 +13,12 @@ enum Import: Command {
     static let tokenizer = Option<String?>("--tokenizer", value: "FILE", help: "The tokenizer.json of the model, for sources that have token ids only")
 
     static let module = Option<String?>("--module", value: "NAME", help: "Which of several modules (delphi)")
+    static let unpackLimit = Option<Int?>("--unpack-limit", value: "BYTES", help: "The most that one packed file may become (default: 250 times its size, or 64 MB)")
 
     static let declaration = Declaration(
         "import", summary: "bring in dictionaries, labels and scores from elsewhere",
         discussion: "Everything is brought in or, where something is wrong, nothing.",
-        parameters: [path, name, source, tokenizer, module],
+        parameters: [path, name, source, tokenizer, module, unpackLimit],
         examples: [("monoseme import A-1.jsonl --catalogue other.sqlite", "An export of ours")])
 
     static func run(_ invocation: Invocation) throws {
@@ -25,6 +26,7 @@ enum Import: Command {
         var request = ImportRequest(try invocation[source] ?? importSource(at: path), at: path, as: try invocation[name].map { try DictionaryName(parsing: $0) }, engine: engineVersion, time: now())
         request.tokenizer = invocation[tokenizer]
         request.module = invocation[module]
+        request.unpackLimit = invocation[unpackLimit]
         request.threads = Ingest.processors
         let catalogue = try Catalogue(path: invocation[Shared.catalogue], for: .ingesting)
         let progress = invocation.progress("import", total: nil, unit: "bytes")

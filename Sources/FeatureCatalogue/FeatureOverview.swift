@@ -72,7 +72,7 @@ public enum FeatureOrder: String, Sendable, CaseIterable {
     fileprivate var sql: String {
         switch self {
         case .index: "f.feature_index"
-        case .density: "f.firings DESC, f.feature_index"
+        case .density: "f.density DESC, f.firings DESC, f.feature_index"
         case .max: "f.maximum DESC, f.feature_index"
         case .mean: "f.mean_when_active DESC NULLS LAST, f.feature_index"
         case .documents: "f.documents DESC, f.feature_index"

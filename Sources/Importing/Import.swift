@@ -27,6 +27,8 @@ public struct ImportRequest: Sendable {
     public var tokenizer: String?
     /// Which of several dictionaries, for a source that holds more than one.
     public var module: String?
+    /// The most bytes that one packed file may become; `nil`: 250 times its size, or 64 MB where that is more.
+    public var unpackLimit: Int?
 
     public init(_ source: ImportSource, at path: String, as name: DictionaryName?, engine: String, time: String) {
         (self.source, self.path, self.name, self.engine, self.time) = (source, path, name, engine, time)

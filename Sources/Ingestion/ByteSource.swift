@@ -5,7 +5,7 @@ import Glibc
 /// Bytes in order, from a file, standard input, or a file that a program unpacks.
 ///
 /// Compressed files go through the `gzip` and `zstd` programs: no library for what a pipe does.
-final class ByteSource {
+public final class ByteSource {
     let name: String
     private var descriptor: Int32
     private var child: pid_t?
@@ -35,7 +35,8 @@ final class ByteSource {
         if let child { kill(child, SIGTERM); var status: Int32 = 0; waitpid(child, &status, 0) }
     }
 
-    private static func unpack(_ path: String, with program: String) throws -> (Int32, pid_t) {
+    /// Begins to unpack a file: what comes out can be read from the descriptor, and the program is to be waited for.
+    public static func unpack(_ path: String, with program: String) throws -> (Int32, pid_t) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw MonosemeError("cannot make a pipe: \(String(cString: strerror(errno)))") }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

@@ -8,6 +8,8 @@ public enum ExportFormat: String, Sendable, CaseIterable {
     case json
     /// A first line with the dictionary, then one line a feature.
     case jsonl
+    /// A folder for Neuronpedia's importer: `exportNeuronpedia`.
+    case neuronpedia
 }
 
 /// The version of the export's form; its rules are Export.schema.json.
@@ -28,6 +30,7 @@ public func export(_ name: DictionaryName, of catalogue: Catalogue, as format: E
         scope.neighbours = 10
         var writer = JSONWriter()
         switch format {
+        case .neuronpedia: throw MonosemeError("an export for Neuronpedia is a folder", hint: "name one with -o FOLDER")
         case .jsonl:
             writer.object { writer in writeHead(of: run, catalogue, &writer) }
             writer.endLine()

@@ -81,6 +81,10 @@ public struct Statement: ~Copyable {
             }
         }
     }
+    /// Binds UTF-8 as text.
+    public func bind(text bytes: UnsafeRawBufferPointer, at index: Int) {
+        _ = sqlite3_bind_text64(handle, Int32(index + 1), bytes.baseAddress?.assumingMemoryBound(to: CChar.self) ?? UnsafePointer(bitPattern: 1)!, UInt64(bytes.count), csqlite_transient(), UInt8(SQLITE_UTF8))
+    }
     public func bind(_ value: SQLiteValue, at index: Int) {
         switch value {
         case .null: bindNull(at: index)

@@ -70,9 +70,9 @@ extension Examination {
                 tokensDone &+= segment.tokens * group.count / features
             }
             try counter.judge(topics)
-            if run.isComplete { try examineEvidence(of: run, counter.tallies, from: first, topics, &evidence) }
+            if run.isComplete, run.evidence == .firings { try examineEvidence(of: run, counter.tallies, from: first, topics, &evidence) }
         }
-        if run.isComplete { examineRates(of: run, evidence) }
+        if run.isComplete, run.evidence == .firings { examineRates(of: run, evidence) }
         for (place, segment) in segments.enumerated() {
             let here = "\(run.dictionary.name) segment \(segment.ordinal)"
             expect(try connection.integer("SELECT checksum FROM segment WHERE id = ?", .init(segment.id)), Int(bitPattern: UInt(checksums[place])), "checksum of a segment", at: here)
@@ -232,7 +232,15 @@ private struct FiringCounter {
         let recounted = bins[place * Int(KERNEL_BINS)..<(place + 1) * Int(KERNEL_BINS)]
         if histogram == nil { examination.damage("histogram of a feature", at: here, found: "bytes that are not a histogram", expected: "a first bin and counts") }
 
-        if let keep = run.keepTop {
+        if run.evidence == .examples {
+            // How often it fires is the source's word; the rest is counted from the windows that are here.
+            if firings < total.firings { examination.damage("firings of a feature", at: here, found: "\(firings)", expected: "at least the \(total.firings) of its examples") }
+            examination.expect(documents, total.documents, "documents of a feature", at: here)
+            examination.expect(row.optionalInteger(7) ?? -1, state.lastPosition, "last position of a feature", at: here)
+            if histogram != nil { examination.expect(counts, Array(recounted), "histogram of a feature", at: here) }
+            examination.expect(row.real(3), near: total.sum, within: rounding * total.sum, "sum of a feature", at: here)
+            examination.expect(row.real(4), near: total.squares, within: 4 * rounding * total.squares, "sum of squares of a feature", at: here)
+        } else if let keep = run.keepTop {
             // What was left out cannot be counted again; but no more can be there than was counted.
             if run.isComplete { examination.expect(total.firings, min(keep, firings), "firings kept of a feature", at: here) }
             func atLeast(_ found: Int, _ kept: Int, _ what: String) { if found < kept { examination.damage(what, at: here, found: "\(found)", expected: "at least the \(kept) of the firings kept") } }
@@ -274,6 +282,7 @@ private struct FiringCounter {
     }
 
     private func judgeTopics(_ topics: [Topic]) throws {
+        if run.evidence == .examples { return }
         let low = run.dictionary.featureID(group.lowerBound), examination = examination
         for (at, topic) in topics.enumerated() {
             var seen = [Bool](repeating: false, count: group.count)

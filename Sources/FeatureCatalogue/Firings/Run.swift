@@ -16,6 +16,16 @@ public struct Run: Sendable, Equatable {
     public let isComplete: Bool
     /// Pairs of a feature and a topic behind every q, those without a firing included; `nil`: not counted (yet).
     public let topicTests: Int?
+    public var evidence = Evidence.firings
+
+    /// What its posting lists are.
+    public enum Evidence: String, Sendable {
+        /// Every firing, or the strongest of each feature.
+        case firings
+        /// Firings within the example windows of the source it was imported from, of which alone its corpus consists; `tokens` are
+        /// those that the source's numbers are of (0: not known), not the corpus's.
+        case examples
+    }
 
     /// Corpus tokens in the longest context.
     public var corpusTokensPerContext: Int { contextLength - (prependsBOS ? 1 : 0) }
@@ -41,9 +51,9 @@ extension Catalogue {
     }
 
     func runIfAny(of dictionary: FeatureDictionary) throws -> Run? {
-        try connection.first("SELECT id, corpus_id, context_length, prepend_bos, keep_top, tokens, firings, is_complete, topic_tests FROM run WHERE dictionary_id = ?", .init(dictionary.id)) { row in
+        try connection.first("SELECT id, corpus_id, context_length, prepend_bos, keep_top, tokens, firings, is_complete, topic_tests, evidence FROM run WHERE dictionary_id = ?", .init(dictionary.id)) { row in
             Run(id: row.integer(0), dictionary: dictionary, corpus: row.integer(1), contextLength: row.integer(2), prependsBOS: row.integer(3) != 0,
-                keepTop: row.optionalInteger(4), tokens: row.integer(5), firings: row.integer(6), isComplete: row.integer(7) != 0, topicTests: row.optionalInteger(8))
+                keepTop: row.optionalInteger(4), tokens: row.integer(5), firings: row.integer(6), isComplete: row.integer(7) != 0, topicTests: row.optionalInteger(8), evidence: Run.Evidence(rawValue: row.text(9)) ?? .firings)
         }
     }
 

@@ -65,6 +65,7 @@ extension Catalogue {
 
     /// - Throws: where the documents of a run have not been weighed, with what to do about it.
     public func demandTopicEvidence(of run: Run) throws {
+        if run.evidence == .examples { try demandEveryFiring(of: run, for: "what topics it fires on cannot be told") }
         guard run.topicTests == nil else { return }
         let name = run.dictionary.name
         throw run.isComplete
