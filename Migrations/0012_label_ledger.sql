@@ -102,16 +102,19 @@ SELECT l.id AS label_id, l.feature_id, l.is_unknown,
     coalesce((SELECT e.status FROM label_event AS e WHERE e.label_id = l.id ORDER BY e.id DESC LIMIT 1), l.status) AS status
 FROM label AS l;
 
+-- A row of feature_label is changed rather than replaced, so that what hangs on it (the text that is searched) is written once.
 CREATE TRIGGER label_becomes_current AFTER INSERT ON label WHEN NOT NEW.is_unknown BEGIN
-    DELETE FROM feature_label WHERE feature_id = NEW.feature_id AND (NEW.status = 'accepted' OR status = 'draft');
-    INSERT OR IGNORE INTO feature_label (feature_id, label_id, status) VALUES (NEW.feature_id, NEW.id, NEW.status);
+    INSERT INTO feature_label (feature_id, label_id, status) VALUES (NEW.feature_id, NEW.id, NEW.status)
+    ON CONFLICT (feature_id) DO UPDATE SET label_id = excluded.label_id, status = excluded.status WHERE excluded.status = 'accepted' OR feature_label.status = 'draft';
 END;
 CREATE TRIGGER label_event_changes_current AFTER INSERT ON label_event BEGIN
-    DELETE FROM feature_label WHERE feature_id = (SELECT feature_id FROM label WHERE id = NEW.label_id);
     INSERT INTO feature_label (feature_id, label_id, status)
     SELECT feature_id, label_id, status FROM label_decision
     WHERE feature_id = (SELECT feature_id FROM label WHERE id = NEW.label_id) AND status <> 'rejected' AND NOT is_unknown
-    ORDER BY status = 'accepted' DESC, label_id DESC LIMIT 1;
+    ORDER BY status = 'accepted' DESC, label_id DESC LIMIT 1
+    ON CONFLICT (feature_id) DO UPDATE SET label_id = excluded.label_id, status = excluded.status;
+    DELETE FROM feature_label WHERE feature_id = (SELECT feature_id FROM label WHERE id = NEW.label_id) AND NOT EXISTS (
+        SELECT 1 FROM label_decision WHERE feature_id = (SELECT feature_id FROM label WHERE id = NEW.label_id) AND status <> 'rejected' AND NOT is_unknown);
 END;
 
 INSERT INTO feature_label (feature_id, label_id, status) SELECT feature_id, max(id), 'accepted' FROM label GROUP BY feature_id;

@@ -17,6 +17,9 @@ public final class Catalogue {
     /// Of the dictionaries last searched.
     var vectorIndexes: [(dictionary: Int, index: VectorIndex)] = []
 
+    /// Whether the connection has `relevance`.
+    var ranksByRelevance = false
+
     /// "MONO", so that `file` and we know one another.
     static let applicationID = 0x4D4F_4E4F
 
@@ -70,6 +73,7 @@ public final class Catalogue {
                 try migrate()
                 try writeMissingCodes()
                 try writeMissingTopicEvidence()
+                try writeMissingText()
             }
         } catch let error as SQLiteError {
             throw explain(error, in: path)

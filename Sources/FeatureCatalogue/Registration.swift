@@ -126,7 +126,6 @@ extension Catalogue {
             try feature.run(.init(dictionary.featureID(index)), .init(dictionary.id), .init(index), .init(norms[index]), .init(scales[index]), cosine.isFinite ? .init(cosine) : .null)
         }
         try writeVectors(decoder, of: dictionary)
-        return dictionary
     }
 
     /// Adds a dictionary's unit decoder rows and their codes.

@@ -158,6 +158,10 @@ public final class Connection {
         // been named once on a connection has done so.
         let modules = (try? rows("SELECT name FROM pragma_module_list") { $0.text(0) }) ?? []
         for function in modules + Connection.harmlessPragmas.map({ "pragma_\($0)" }) { _ = try? Statement("SELECT 1 FROM \"\(function)\"", on: self) }
+        // So does a full-text table of the file; no other module's tables in it are opened.
+        if let table = try? first("SELECT name FROM sqlite_schema WHERE name = 'feature_text' AND sql LIKE 'CREATE VIRTUAL TABLE feature_text USING fts5 (%'", make: { $0.text(0) }) {
+            _ = try? Statement("SELECT 1 FROM \(table)", on: self)
+        }
         sqlite3_set_authorizer(handle, { _, action, first, second, _, _ in
             switch action {
             case SQLITE_SELECT, SQLITE_READ, SQLITE_RECURSIVE: return SQLITE_OK

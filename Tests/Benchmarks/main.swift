@@ -17,6 +17,9 @@ import Glibc
 // benchmarks cofirings CATALOGUE COARSE FINE THREADS       the sparse product alone; one line of JSON
 // benchmarks cosines COLUMNS ROWS WIDTH THREADS            cosines by blocks, and sgemm; one line of JSON
 // benchmarks firings CATALOGUE TOKENS COARSE FINE          writes a catalogue of generated firings of two versions, X/0 and X/1
+// benchmarks labels CATALOGUE FEATURES                     writes a catalogue of labelled features, S/1; one line of JSON
+// benchmarks search CATALOGUE QUERY N                      N searches, each on a connection of its own; one line of JSON
+// benchmarks program WHAT N PROGRAM ARGUMENT…              a program N times from start to end; one line of JSON
 // benchmarks hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]    evidence of planted hierarchies as CSV; see Fixtures/making/lineage_confidence.py
 let arguments = CommandLine.arguments
 do {
@@ -48,10 +51,13 @@ do {
         let numbers = arguments[2...5].map { max(1, Int($0) ?? 1) }
         print(try measureCosines(columns: numbers[0], rows: numbers[1], width: numbers[2], threads: numbers[3]))
     case ("firings", 6): try writeFirings(to: arguments[2], tokens: Int(arguments[3]) ?? 0, coarse: Int(arguments[4]) ?? 0, fine: Int(arguments[5]) ?? 0)
+    case ("labels", 4): print(try writeLabels(to: arguments[2], features: max(1, Int(arguments[3]) ?? 1)))
+    case ("search", 5): print(try measureSearch(arguments[2], arguments[3], repeats: Int(arguments[4]) ?? 1))
+    case ("program", 5...): print(try measureProgram(arguments[2], repeats: Int(arguments[3]) ?? 1, Array(arguments[4...])))
     case ("hierarchy", 6...):
         print(try lineageEvidence(arguments[2], isExclusive: arguments[3] == "exclusive", recipe: arguments[4], seed: UInt64(arguments[5]) ?? 1, settings: Array(arguments[6...])))
     default:
-        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | lineage CATALOGUE COARSE FINE THREADS | cofirings CATALOGUE COARSE FINE THREADS | cosines COLUMNS ROWS WIDTH THREADS | firings CATALOGUE TOKENS COARSE FINE | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…] | hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]")
+        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | lineage CATALOGUE COARSE FINE THREADS | cofirings CATALOGUE COARSE FINE THREADS | cosines COLUMNS ROWS WIDTH THREADS | firings CATALOGUE TOKENS COARSE FINE | labels CATALOGUE FEATURES | search CATALOGUE QUERY N | program WHAT N PROGRAM ARGUMENT… | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…] | hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]")
         exit(2)
     }
 } catch {

@@ -123,4 +123,17 @@ import Testing
         #expect(try #require(cosines["greatest"]?.number) > 0.6)
         #expect(try #require(cosines["share"]?.number) > 0)
     }
+
+    @Test func `the benchmark of searches runs on generated labels, and finds what is in them`() throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = "\(folder)/labels.sqlite"
+        let line = try JSON(parsing: writeLabels(to: path, features: 800))
+        #expect(try #require(line["label_us"]?.number) > 0 && line["index_bytes"]?.integer ?? 0 > 10_000)
+        // Feature 7 alone ends in it, and three in ten have the other, of which 20 are asked for.
+        #expect(try JSON(parsing: measureSearch(path, "label:base64", repeats: 2))["hits"]?.integer == 1)
+        #expect(try JSON(parsing: measureSearch(path, "the", repeats: 1))["hits"]?.integer == 20)
+        #expect(try #require(try JSON(parsing: measureProgram("true", repeats: 3, ["true"]))["wall_ms"]?.number) > 0)
+    }
 }

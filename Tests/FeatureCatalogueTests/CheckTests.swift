@@ -265,10 +265,10 @@ struct CheckTests {
         try withTemporaryFolder { folder in
             let path = folder.appending(path: "c.sqlite").path
             try #require(CheckTests.pristine[CheckTests.complete]).write(to: URL(filePath: path))
-            try Connection(path: path, access: .readWrite).execute("UPDATE token SET text = 'x'")
+            try Connection(path: path, access: .readWrite).execute("UPDATE token SET text = text || ' '")
             let report = try Catalogue(path: path, for: .reading).check()
             #expect(report.findings.map(\.what) == [String](repeating: "text of a token", count: 10))
-            #expect(report.findings[0].description == #"tokenizer 1 token 0: text of a token: found "x", expected "w0""#)
+            #expect(report.findings[0].description == #"tokenizer 1 token 0: text of a token: found "w0 ", expected "w0""#)
             #expect(report.findingsLeftOut == 40)
         }
     }

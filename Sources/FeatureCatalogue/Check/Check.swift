@@ -61,6 +61,7 @@ extension Catalogue {
             examination.examineNeighbours()
             examination.examineLineages()
             examination.examineLabels()
+            examination.examineText()
             examination.examineRuns()
         }
         return examination.report

@@ -73,6 +73,7 @@ extension Catalogue {
                     .real(e.lossSpliced), .real(e.lossZeroAblated), .real(e.lossMeanAblated), .init(summary.neuronTokens))
             }
             try connection.run("UPDATE run SET is_complete = 1, finished_at = ? WHERE id = ?", .text(time), .init(run.id))
+            if let finished = try runIfAny(of: run.dictionary) { try writeText(of: finished) }
             // Statistics for the planner: without them a join of views may begin at the wrong end.
             try connection.execute("ANALYZE")
         }
