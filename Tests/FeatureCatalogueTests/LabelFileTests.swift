@@ -125,6 +125,7 @@ struct LabelFileTests {
         (#"{"feature": "A/0/2", "label": "x", "parameters": [1]}"#, "parameters: expected an object, found an array"), (#"{"feature": "A/0/2", "label": "x", "parameters": {"created_at": 1}}"#, "parameters: created_at has a field of its own"),
         (#"{"feature": "A/0/2", "label": "x", "created_at": "yesterday"}"#, "created_at: found \"yesterday\", expected a time such as 2026-11-28T12:00:00Z"),
         (#"{"feature": "A/0/2", "label": "x", "reason": "y"}"#, "there is a reason, but nobody who decided"), (#"{"feature": "A/0/2", "label": "x", "status": "draft", "decided_by": "y"}"#, "it was decided by \"y\", but is a draft"),
+        (#"{"feature": "A/0/2", "label": "x", "rule": "regex:\#(long)"}"#, "the rule of the label for A/0/2 has 4103 bytes; at most 4096 are kept"),
         (#"{"feature": "A/0/2", "label": "x", "is_unknown": 1}"#, "is_unknown: expected a boolean, found an integer"),
         ("{\"feature\": \"A/0/2\", \"label\": \"" + String(repeating: " ", count: 1 << 20) + "\"}", "it has 1048609 bytes; at most 1048576 are read"),
     ]

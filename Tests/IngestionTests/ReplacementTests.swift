@@ -7,7 +7,7 @@ import SQLite
 import Testing
 
 /// A name that is ingested anew: what was counted goes, what people said stays. The witness is a catalogue that was ingested with the new
-/// inputs from the start. Mutations tried: postings left behind; the lineage left; the corpus left; features renumbered; foreign keys left off.
+/// inputs from the start. Mutations tried: postings left behind; the lineage left; the corpus left.
 @Suite struct ReplacementTests {
     private let small = DictionaryName("T/small")!
 
