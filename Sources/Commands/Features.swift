@@ -22,7 +22,7 @@ enum Features: Command {
         let topicID = try invocation[topic].map { try catalogue.topic(named: $0, of: run.corpus).id }
         let limit = invocation[limit]
         let table = invocation.tableWriter([
-            Column("feature"), Column("label", isFlexible: true, audience: .people), Column("label", audience: .programs), Column("status"), Column("firings"), Column("density"), Column("documents"), Column("max", key: "maximum"),
+            Column("feature"), Column("label", key: "label_with_remarks", isFlexible: true, audience: .people), Column("label", audience: .programs), Column("status"), Column("firings"), Column("density"), Column("documents"), Column("max", key: "maximum"),
             Column("mean", key: "mean_when_active"), Column("top token", key: "top_token"), Column("raises", key: "top_logit_token"),
             Column("decoder_norm", audience: .programs), Column("encoder_decoder_cosine", audience: .programs), Column("tokens", audience: .programs),
             Column("label_status", audience: .programs), Column("label_score", audience: .programs), Column("label_score_method", audience: .programs),

@@ -23,7 +23,7 @@ enum LabelImport: Command {
             """,
         parameters: [file, format, within, LabelShared.author, draft],
         examples: [
-            ("monoseme label import labels.csv --author ada", "A file"), ("monoseme label export A/1 | monoseme label import --catalogue other.sqlite", "From one catalogue into another"),
+            ("monoseme label import labels.csv --author ada", "A file"), ("monoseme label import labels.jsonl --catalogue other.sqlite", "What label export wrote, into another catalogue"),
             ("monoseme label import names.csv --in A/1 --draft", "Features by index, to be looked at"),
         ])
 

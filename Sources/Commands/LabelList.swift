@@ -22,7 +22,7 @@ enum LabelList: Command {
     static func run(_ invocation: Invocation) throws {
         let catalogue = try invocation.openCatalogue()
         let dictionary = try invocation[dictionary].map { try catalogue.dictionary(named: $0) }
-        guard invocation[status] != LabelFilter.none || (invocation[method] == nil && invocation[author] == nil) else {
+        guard invocation[status] != .missing || (invocation[method] == nil && invocation[author] == nil) else {
             throw UsageError("--status none lists features without a label", hint: "leave out --method and --author")
         }
         let limit = invocation[limit]

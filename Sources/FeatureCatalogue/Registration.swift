@@ -95,11 +95,11 @@ extension Catalogue {
     ) throws -> FeatureDictionary {
         guard decoder.rows <= featuresMaximum else { throw MonosemeError("the dictionary \(description.name) has \(decoder.rows) features; at most \(featuresMaximum) can be catalogued") }
         if let known = try dictionaryIfAny(named: description.name) {
-            // What came without weights (imported as text) stands for no one model yet.
-            let isOfOther: String? = known.weightsSHA256.isEmpty ? nil : known.model != model ? "another model" : known.hook != description.hook ? "the hook point \(known.hook)" : nil
+            // What came without weights (imported as text) stands for no one model yet: weights may be another's than was thought.
+            let isOfOther: String? = known.weightsSHA256.isEmpty && !description.weightsSHA256.isEmpty ? nil : known.model != model ? "another model" : known.hook != description.hook ? "the hook point \(known.hook)" : nil
             if let isOfOther { throw nameTaken(description.name, by: isOfOther, isReplaceable: false) }
-            let difference: String? = known.weightsSHA256.isEmpty ? "features without weights"
-                : known.weightsSHA256 != description.weightsSHA256 ? "other weights (sha256 \(known.weightsSHA256.prefix(12))…, these are \(description.weightsSHA256.prefix(12))…)" : nil
+            let difference: String? = known.weightsSHA256 == description.weightsSHA256 ? nil : known.weightsSHA256.isEmpty ? "features without weights"
+                : "other weights (sha256 \(known.weightsSHA256.prefix(12))…, these are \(description.weightsSHA256.prefix(12))…)"
             guard let difference else { return known }
             guard let permit else { throw nameTaken(description.name, by: difference, isReplaceable: true) }
             let dictionary = try replaceWeights(of: known, by: description, model: model, features: decoder.rows, width: decoder.columns, permit)

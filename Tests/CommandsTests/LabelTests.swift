@@ -37,7 +37,7 @@ import Testing
             #expect(label(path, "history", "P/0/0").split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") } == [
                 "id label status author method time decisions",
                 "2 red words [tokens:0,1] rejected ben hand T accepted by cyd at T (it is so); rejected by ada at T",
-                "• 1 red accepted ada hand T",
+                "• 1 red accepted ada hand T -",
             ])
             #expect(label(path, "history", "P/0/3").hasSuffix("monoseme: P/0/3 has never had a label; monoseme label add P/0/3 TEXT gives it one\n"))
             let json = try JSON(parsing: QueryTests.monoseme(["label", "history", "P/0/0", "--json"], catalogue: path).output).array!

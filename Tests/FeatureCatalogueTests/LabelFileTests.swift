@@ -115,7 +115,7 @@ struct LabelFileTests {
     static let mistakes: [(String, String)] = [
         (#"{"feature": "A/0/2"}"#, "there is no label"), (#"{"label": "x"}"#, "there is no feature"), (#"{"feature": "A/0/2", "label": " \t"}"#, "the label for A/0/2 is empty"),
         (#"{"feature": "A/0/12", "label": "x"}"#, "there is no feature \"A/0/12\": A/0 has 12 features"), (#"{"feature": "A/7/1", "label": "x"}"#, "no dictionary \"A/7\" in \":memory:\""),
-        (#"{"feature": "A/0/2", "label": "x", "colour": 1}"#, "there is no key \"colour\""), (#"{"feature": "A/0/2", "label": "x", "label": "y"}"#, "no JSON: duplicate key \"label\" at byte 37 of the line"),
+        (#"{"feature": "A/0/2", "label": "x", "colour": 1}"#, "there is no key \"colour\""), (#"{"feature": "A/0/2", "label": "x", "label": "y"}"#, "no JSON: duplicate key \"label\" at byte 36 of the line"),
         (#"{"feature": "A/0/2", "label": "a\u0000b"}"#, "the label for A/0/2 holds a NUL character"), (#"{"feature": "A/0/2", "label": "\#(long)"}"#, "the label for A/0/2 has 4097 bytes; at most 4096 are kept"),
         (#"{"feature": "A/0/2", "label": 5}"#, "label: expected a string, found an integer"), (#"["A/0/2", "x"]"#, "expected a JSON object, found an array"), (#"{"feature": "A/0/2", "label": "x""#, "no JSON: unexpected end at byte 34 of the line"),
         (#"{"feature": "A/0/2", "label": "x", "status": "stale"}"#, "status: found \"stale\", expected one of draft, accepted, rejected"),
@@ -125,8 +125,9 @@ struct LabelFileTests {
         (#"{"feature": "A/0/2", "label": "x", "parameters": [1]}"#, "parameters: expected an object, found an array"), (#"{"feature": "A/0/2", "label": "x", "parameters": {"created_at": 1}}"#, "parameters: created_at has a field of its own"),
         (#"{"feature": "A/0/2", "label": "x", "created_at": "yesterday"}"#, "created_at: found \"yesterday\", expected a time such as 2026-11-28T12:00:00Z"),
         (#"{"feature": "A/0/2", "label": "x", "reason": "y"}"#, "there is a reason, but nobody who decided"), (#"{"feature": "A/0/2", "label": "x", "status": "draft", "decided_by": "y"}"#, "it was decided by \"y\", but is a draft"),
+        (#"{"feature": "A/0/2", "label": "x", "rule": "regex:\#(long)"}"#, "the rule of the label for A/0/2 has 4103 bytes; at most 4096 are kept"),
         (#"{"feature": "A/0/2", "label": "x", "is_unknown": 1}"#, "is_unknown: expected a boolean, found an integer"),
-        ("{\"feature\": \"A/0/2\", \"label\": \"" + String(repeating: " ", count: 1 << 20) + "\"}", "it has 1048608 bytes; at most 1048576 are read"),
+        ("{\"feature\": \"A/0/2\", \"label\": \"" + String(repeating: " ", count: 1 << 20) + "\"}", "it has 1048609 bytes; at most 1048576 are read"),
     ]
 
     @Test(arguments: mistakes) func `a bad line is named wherever it stands, and nothing is entered`(line: String, message: String) throws {
@@ -285,7 +286,7 @@ struct LabelDecisionTests {
         #expect(try list(.draft, method: "explain") == ["newer draft"])
         #expect(try list(.accepted) == ["one"] && list(.accepted, author: "b") == [])
         #expect(try list(.rejected) == ["rejected"] && list(.stale) == [])
-        #expect(try list(.none, limit: 4) == ["A/0/0", "A/0/2", "A/0/3", "A/0/5"])
+        #expect(try list(.missing, limit: 4) == ["A/0/0", "A/0/2", "A/0/3", "A/0/5"])
         #expect(try catalogue.newestScores(of: one) == [NewestScore(method: "rule", judge: nil, value: 0.5, low: nil, high: nil, isStale: false)])
     }
 }

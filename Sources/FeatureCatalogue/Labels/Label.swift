@@ -173,6 +173,9 @@ extension Catalogue {
         }
         precondition(entry.status == .draft || entry.status == .accepted, "a label begins as a draft or accepted")
         if entry.rule == nil { entry.rule = LabelRule(in: entry.text) }
+        if let rule = entry.rule, rule.description.utf8.count > Catalogue.labelLimit {
+            throw MonosemeError("the rule of the label for \(name) has \(rule.description.utf8.count) bytes; at most \(Catalogue.labelLimit) are kept", hint: "a tag (monoseme topics tag) holds a longer pattern, and topic:NAME refers to it")
+        }
         return entry
     }
 

@@ -11,7 +11,7 @@ public enum LabelFilter: String, Sendable, CaseIterable {
     /// Those that a feature goes by although its dictionary version has been ingested anew since.
     case stale
     /// Features that go by no label.
-    case none
+    case missing = "none"
 }
 
 /// A label in a list, or a feature without one.
@@ -31,14 +31,14 @@ extension Catalogue {
     ///   - limit: at most so many; `nil`: all.
     public func forEachLabel(in dictionary: FeatureDictionary?, _ filter: LabelFilter? = nil, method: String? = nil, author: String? = nil, limit: Int? = nil, _ body: (ListedLabel) throws -> Void) throws {
         let range: [SQLiteValue] = [.init(dictionary?.featureID(0) ?? 0), .init(dictionary.map { $0.featureID($0.features) } ?? .max)]
-        if filter == LabelFilter.none {
+        if filter == .missing {
             return try connection.query("""
                 SELECT d.name || '/' || f.feature_index FROM feature AS f JOIN dictionary AS d ON d.id = f.dictionary_id
                 WHERE f.id >= ?1 AND f.id < ?2 AND NOT EXISTS (SELECT 1 FROM feature_label WHERE feature_id = f.id) ORDER BY f.id LIMIT ?3
                 """, range + [.init(limit ?? -1)]) { try body(ListedLabel(feature: try FeatureName(parsing: $0.text(0)), label: nil, score: nil, scoreMethod: nil)) }
         }
         let condition = switch filter {
-        case nil, .some(.none): "h.is_current"
+        case nil, .missing: "h.is_current"
         case .draft: "h.status = 'draft' AND NOT h.is_unknown AND NOT EXISTS (SELECT 1 FROM feature_label AS c WHERE c.feature_id = h.feature_id AND c.label_id > h.label_id)"
         case .accepted: "h.status = 'accepted' AND h.is_current"
         case .rejected: "h.status = 'rejected'"
