@@ -14,8 +14,15 @@ public enum HonestJudge {
             let pieces = texts.first?.array ?? []
             return list(pieces.map { piece in tokens.contains { piece.string == $0 } ? 9 : 0 })
         }
-        if system.contains("marked between") { return list(texts.map { marksFit($0.string ?? "", tokens) ? 1 : 0 }) }
-        return list(texts.map { text in tokens.contains { (text.string ?? "").contains($0) } ? 1 : 0 })
+        if system.contains("marked between") { return list(verdicts(texts.map { shareOfMarks($0.string ?? "", tokens) })) }
+        // Whether there is one of few tokens; of many there is nearly always one, and what counts is how much of a text they are.
+        return list(verdicts(texts.map { text in shareOfText(text.string ?? "", tokens) }, isPresence: tokens.count == 1))
+    }
+
+    /// Texts asked about together are compared: what has a third of the most there is.
+    private static func verdicts(_ shares: [Double], isPresence: Bool = false) -> [Int] {
+        let most = shares.max() ?? 0
+        return shares.map { $0 > 0 && (isPresence || 3 * $0 >= most) ? 1 : 0 }
     }
 
     private static func explanation(of lines: [String]) -> String {
@@ -26,8 +33,8 @@ public enum HonestJudge {
         let order = mass.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key }, all = order.reduce(0) { $0 + $1.value }
         guard all > 0 else { return "I don't know" }
         var chosen: [String] = [], covered = 0
-        for (token, strength) in order where covered * 10 < all * 8 && chosen.count < 4 { chosen.append(token); covered += strength }
-        guard covered * 4 >= all else { return "I don't know" }
+        for (token, strength) in order where covered * 10 < all * 9 && chosen.count < 24 { chosen.append(token); covered += strength }
+        guard covered * 5 >= all else { return "I don't know" }
         return "the token\(chosen.count == 1 ? "" : "s") " + chosen.map { quoted($0) }.joined(separator: ", ")
     }
 
@@ -43,9 +50,20 @@ public enum HonestJudge {
         return found.isEmpty ? label.split { !$0.isLetter }.map(String.init).filter { $0.count > 3 } : found
     }
 
-    private static func marksFit(_ text: String, _ tokens: [String]) -> Bool {
-        let marked = text.split(separator: "«", omittingEmptySubsequences: false).dropFirst().map { $0.prefix { $0 != "»" } }
-        return 2 * marked.count { part in tokens.contains { part.contains($0) } } > marked.count
+    /// Of the bytes of a text, those that are in a token of the label.
+    private static func shareOfText(_ text: String, _ tokens: [String]) -> Double {
+        let bytes = Array(text.utf8)
+        var isCovered = [Bool](repeating: false, count: bytes.count)
+        for token in tokens.map({ Array($0.utf8) }) where token.count <= bytes.count {
+            for start in 0...bytes.count - token.count where bytes[start..<start + token.count].elementsEqual(token) { for place in start..<start + token.count { isCovered[place] = true } }
+        }
+        return bytes.isEmpty ? 0 : Double(isCovered.count { $0 }) / Double(bytes.count)
+    }
+
+    /// The same of what is marked.
+    private static func shareOfMarks(_ text: String, _ tokens: [String]) -> Double {
+        let marked = text.split(separator: "«", omittingEmptySubsequences: false).dropFirst().map { String($0.prefix { $0 != "»" }) }
+        return marked.isEmpty ? 0 : marked.reduce(0) { $0 + shareOfText($1, tokens) } / Double(marked.count)
     }
 
     private static func list(_ values: [Int]) -> String { "[" + values.map(String.init).joined(separator: ",") + "]" }
