@@ -85,7 +85,7 @@ extension Catalogue {
     }
 
     /// - Throws: where the run kept only the strongest firings, from which nothing exact can be counted.
-    func demandEveryFiring(of run: Run, for what: String = "on which tokens a feature fires cannot be told") throws {
+    public func demandEveryFiring(of run: Run, for what: String = "on which tokens a feature fires cannot be told") throws {
         guard let keepTop = run.keepTop else { return }
         throw MonosemeError("\(run.dictionary.name) keeps only the \(keepTop) strongest firings of each feature: \(what) from these", hint: "ingest it again without --keep top")
     }
