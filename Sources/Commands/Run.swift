@@ -6,7 +6,7 @@ let program = Program(
     chapters: [
         .init("Start", [Demo.self, Train.self, Recipes.self, Evaluate.self, Ingest.self]),
         .init("Ask", [Dictionaries.self, Features.self, Show.self, Near.self, Neighbours.self, LineageTree.self, LineageBuild.self, LineageSummaryCommand.self, Topics.self, TopicsTag.self, SQL.self]),
-        .init("Label and share", [LabelCommand.self, LabelRuleCommand.self, Export.self, Import.self]),
+        .init("Label and share", [LabelCommand.self, LabelRuleCommand.self, LabelSuggest.self, Export.self, Import.self]),
         .init("Look after", [Check.self]),
     ])
 
