@@ -35,8 +35,8 @@ public struct DraftProgress: Sendable {
 ///
 /// What is tried: single tokens and up to eight together; what follows one of up to eight tokens; topics; shapes of text, scripts and tags (`TokenShapes`); tokens after
 /// tokens; and all of these within the topics and shapes that hold most of a feature's firings. A rule is chosen on the odd documents of each topic and its score is that
-/// on the even ones: the best of some hundred rules looks better than it is where it was chosen. Of rules that do as well as the best, within one standard error and
-/// 0.05 of F1, the simplest is taken: fewer parts, then fewer tokens.
+/// on the even ones: the best of some hundred rules looks better than it is where it was chosen. Of rules that do about as well as the best, the simplest is taken, of
+/// the fewest parts and tokens: of those whose F1 is less by at most a tenth of what the best lacks of 1, or by one standard error, but not by more than 0.05 for that.
 ///
 /// Arithmetic: a firing is looked up in three tallies and some shapes, which takes some ten nanoseconds; the tallies hold for every rule that is tried. Exactly scored,
 /// over all documents, is only the best of them and the simplest. Memory: 16 bytes a token of the corpus, and what `RuleEvaluator` takes.
@@ -89,7 +89,7 @@ public final class LabelDrafts {
         let candidates = try corpus.candidates(for: evidence.choosing)
         guard let best = candidates.max(by: { ($0.f1, -$0.complexity) < ($1.f1, -$1.complexity) }) else { return omitted(.tooFew(choosing: evidence.choosing.count, reporting: evidence.reporting)) }
         var marks = try marks(of: best), counts = counts(firings, marks, corpus.isChosenOn)
-        let margin = min(RatioEstimate.standardError(counts.f1), 0.05)
+        let margin = max((1 - best.f1) / 10, min(RatioEstimate.standardError(counts.f1), 0.05))
         let chosen = candidates.filter { $0.f1 >= best.f1 - margin }.min { $0.isSimpler(than: $1) }!
         if chosen != best { marks = try self.marks(of: chosen); counts = self.counts(firings, marks, corpus.isChosenOn) }
         let choosingScore = RuleScore(counts)
