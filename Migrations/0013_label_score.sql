@@ -126,7 +126,8 @@ SELECT
     iif(s.basis_id IS NOT NULL AND s.basis_id NOT IN (SELECT basis_id FROM label_basis_current), 1, 0) AS is_stale,
     s.author,
     s.created_at,
-    d.name AS dictionary
+    d.name AS dictionary,
+    s.parameters -- rule: the rule, above which activation a token counts as a firing, and the documents that were counted
 FROM label_score AS s
 JOIN label AS l ON l.id = s.label_id
 JOIN dictionary AS d ON d.id = s.feature_id >> 32;

@@ -6,7 +6,7 @@ let program = Program(
     chapters: [
         .init("Start", [Demo.self, Train.self, Recipes.self, Evaluate.self, Ingest.self]),
         .init("Ask", [Dictionaries.self, Features.self, Show.self, Near.self, Neighbours.self, LineageTree.self, LineageBuild.self, LineageSummaryCommand.self, Topics.self, TopicsTag.self, Search.self, SQL.self]),
-        .init("Label", [LabelAdd.self, LabelAccept.self, LabelReject.self, LabelHistory.self, LabelList.self, LabelAuto.self, LabelScoreCommand.self, LabelImport.self, LabelExport.self]),
+        .init("Label", [LabelAdd.self, LabelAccept.self, LabelReject.self, LabelHistory.self, LabelList.self, LabelRuleCommand.self, LabelSuggest.self, LabelAuto.self, LabelScoreCommand.self, LabelImport.self, LabelExport.self]),
         .init("Share", [Export.self, Import.self, Attach.self]),
         .init("Look after", [Check.self]),
     ])

@@ -61,20 +61,25 @@ extension Catalogue {
 
     /// The tokens of a corpus that satisfy a predicate, and how many documents hold one.
     private func evaluate(_ predicate: TokenPredicate, over corpus: Corpus, timeLimit: Double?, _ report: (TaggingProgress) -> Void) throws -> (PositionSet, documents: Int) {
-        let text = try CorpusText(self, corpus: corpus.id), length = try positionCount(of: corpus.id)
-        let matches: ([UInt8], Int) throws -> [Range<Int>]
-        switch predicate {
-        case .ranges(let ranges): matches = { bytes, _ in ranges.matches(in: bytes) }
-        case .regex(let pattern):
-            guard let timeLimit else {
-                let regex = try TextRegex(pattern)
-                matches = { bytes, _ in regex.matches(in: bytes) }
-                break
+        try evaluate([predicate], over: try CorpusText(self, corpus: corpus.id), timeLimit: timeLimit, report)[0]
+    }
+
+    /// The same of several, the text being put together once for all of them.
+    func evaluate(_ predicates: [TokenPredicate], over text: CorpusText, timeLimit: Double?, _ report: (TaggingProgress) -> Void) throws -> [(PositionSet, documents: Int)] {
+        let corpus = text.corpus, length = try positionCount(of: corpus.id)
+        let matchers = try predicates.map { predicate -> ([UInt8], Int) throws -> [Range<Int>] in
+            switch predicate {
+            case .ranges(let ranges): return { bytes, _ in ranges.matches(in: bytes) }
+            case .regex(let pattern):
+                guard let timeLimit else {
+                    let regex = try TextRegex(pattern)
+                    return { bytes, _ in regex.matches(in: bytes) }
+                }
+                let worker = try RegexWorker(pattern, timeLimit: timeLimit)
+                return { bytes, position in try worker.matches(in: bytes, of: (try? self.name(ofDocumentAt: position, of: corpus)) ?? "the document at position \(position)") }
             }
-            let worker = try RegexWorker(pattern, timeLimit: timeLimit)
-            matches = { bytes, position in try worker.matches(in: bytes, of: (try? self.name(ofDocumentAt: position, of: corpus)) ?? "the document at position \(position)") }
         }
-        var found = PositionSet(length: length), documents = 0, tokens = 0
+        var found = predicates.map { _ in (PositionSet(length: length), documents: 0) }, tokens = 0
         for (place, start) in text.documents.starts.enumerated() {
             let bounds = try text.place(of: start).bounds
             guard bounds.upperBound <= length else { throw damagedDocument(start) }
@@ -86,13 +91,15 @@ extension Catalogue {
                 bytes += try text.bytes(of: id)
                 ends.append(bytes.count)
             }
-            let hits = tokensHit(by: try matches(bytes, start), ends: ends)
-            for token in hits { found.insert(start + token) }
-            tokens += hits.count
-            documents += hits.isEmpty ? 0 : 1
+            for (number, matches) in matchers.enumerated() {
+                let hits = tokensHit(by: try matches(bytes, start), ends: ends)
+                for token in hits { found[number].0.insert(start + token) }
+                tokens += hits.count
+                found[number].documents += hits.isEmpty ? 0 : 1
+            }
             report(TaggingProgress(documents: place + 1, documentsExpected: text.documents.count, tokens: tokens))
         }
-        return (found, documents)
+        return found
     }
 
     private func name(ofDocumentAt position: Int, of corpus: Corpus) throws -> String {

@@ -1,5 +1,6 @@
 import Diagnostics
 import Kernels
+import Numerics
 
 /// Ranges of code points, given by the names of Unicode's blocks or by their ends.
 public struct UnicodeRanges: Sendable, Equatable {
@@ -70,6 +71,12 @@ public struct UnicodeRanges: Sendable, Equatable {
         if let block = blocks.first(where: { folded($0.name) == wanted }) { return block }
         let near = wanted.isEmpty ? [] : blocks.filter { folded($0.name).contains(wanted) }.prefix(8).map(\.name)
         throw MonosemeError("Unicode has no block \(quoted(text))", hint: near.isEmpty ? "such as Arabic, Hebrew, Cyrillic or \"CJK Unified Ideographs\"; or a range such as U+0600-U+06FF" : "it has \(near.joined(separator: ", "))")
+    }
+
+    /// The block that a character lies in.
+    static func block(of scalar: Unicode.Scalar) -> (name: String, codePoints: ClosedRange<UInt32>)? {
+        let after = blocks.partitioningIndex { $0.codePoints.lowerBound > scalar.value }
+        return after > 0 && blocks[after - 1].codePoints.contains(scalar.value) ? blocks[after - 1] : nil
     }
 
     private static func folded(_ name: String) -> String { String(String.UnicodeScalarView(name.lowercased().unicodeScalars.filter { !" _-\t".unicodeScalars.contains($0) })) }

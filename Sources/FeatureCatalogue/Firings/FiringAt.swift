@@ -85,7 +85,7 @@ extension Catalogue {
     }
 
     /// - Throws: where the run kept only the strongest firings, from which nothing exact can be counted.
-    func demandEveryFiring(of run: Run, for what: String = "on which tokens a feature fires cannot be told") throws {
+    public func demandEveryFiring(of run: Run, for what: String = "on which tokens a feature fires cannot be told") throws {
         if run.evidence == .examples {
             let origin = try importOrigin(of: run)
             throw MonosemeError("\(run.dictionary.name) was imported\(origin.map { " from \($0.title)" } ?? ""): it has the firings of its example windows only, \(what) from these",

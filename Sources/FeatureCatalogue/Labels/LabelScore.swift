@@ -65,25 +65,27 @@ extension Catalogue {
     /// - Returns: its number.
     public func addScore(_ score: LabelScoreEntry, author: String, at time: String) throws -> Int {
         let (dictionary, index) = try feature(score.feature)
-        return try connection.transaction {
-            let basis = try labelBasis(of: dictionary), prompt = try score.prompt.map { try promptID($0) }
-            let counts = score.counts
-            try connection.run("""
-                INSERT INTO label_score (label_id, feature_id, method, baseline, judge, prompt_id, parameters, value, low, high, true_positives, false_positives, false_negatives, true_negatives,
-                    precision_low, precision_high, recall_low, recall_high, calls, prompt_tokens, completion_tokens, cost, basis_id, author, created_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """, .init(score.label), .init(dictionary.featureID(index)), .text(score.method), .init(score.baseline?.rawValue), .init(score.judge), .init(prompt), .text(score.parameters),
-                .init(score.value), .init(score.interval?.lowerBound), .init(score.interval?.upperBound), .init(counts?.truePositives), .init(counts?.falsePositives),
-                .init(counts?.falseNegatives), .init(counts?.trueNegatives), .init(score.precisionInterval?.lowerBound), .init(score.precisionInterval?.upperBound),
-                .init(score.recallInterval?.lowerBound), .init(score.recallInterval?.upperBound), .init(score.calls), .init(score.usage.promptTokens), .init(score.usage.completionTokens),
-                .real(score.usage.cost), .init(basis), .text(author), .text(time))
-            let id = connection.lastInsertedRow
-            for (ordinal, judgement) in score.judgements.enumerated() {
-                try connection.run("INSERT INTO label_judgement (score_id, ordinal, label_id, first_position, is_true, verdict, probability, detail, call_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                   .init(id), .init(ordinal), .init(score.label), .init(judgement.firstPosition), .init(judgement.isTrue ? 1 : 0), .init(judgement.verdict.map { $0 ? 1 : 0 }),
-                                   .init(judgement.probability), .init(judgement.detail), .init(judgement.call))
-            }
-            return id
+        return try connection.transaction { try enter(score, dictionary.featureID(index), basis: try labelBasis(of: dictionary), author: author, at: time) }
+    }
+
+    /// Puts a score into the ledger; the caller holds the transaction.
+    func enter(_ score: LabelScoreEntry, _ feature: Int, basis: Int, author: String, at time: String) throws -> Int {
+        let prompt = try score.prompt.map { try promptID($0) }, counts = score.counts
+        try connection.run("""
+            INSERT INTO label_score (label_id, feature_id, method, baseline, judge, prompt_id, parameters, value, low, high, true_positives, false_positives, false_negatives, true_negatives,
+                precision_low, precision_high, recall_low, recall_high, calls, prompt_tokens, completion_tokens, cost, basis_id, author, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, .init(score.label), .init(feature), .text(score.method), .init(score.baseline?.rawValue), .init(score.judge), .init(prompt), .text(score.parameters),
+            .init(score.value), .init(score.interval?.lowerBound), .init(score.interval?.upperBound), .init(counts?.truePositives), .init(counts?.falsePositives),
+            .init(counts?.falseNegatives), .init(counts?.trueNegatives), .init(score.precisionInterval?.lowerBound), .init(score.precisionInterval?.upperBound),
+            .init(score.recallInterval?.lowerBound), .init(score.recallInterval?.upperBound), .init(score.calls), .init(score.usage.promptTokens), .init(score.usage.completionTokens),
+            .real(score.usage.cost), .init(basis), .text(author), .text(time))
+        let id = connection.lastInsertedRow
+        for (ordinal, judgement) in score.judgements.enumerated() {
+            try connection.run("INSERT INTO label_judgement (score_id, ordinal, label_id, first_position, is_true, verdict, probability, detail, call_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                               .init(id), .init(ordinal), .init(score.label), .init(judgement.firstPosition), .init(judgement.isTrue ? 1 : 0), .init(judgement.verdict.map { $0 ? 1 : 0 }),
+                               .init(judgement.probability), .init(judgement.detail), .init(judgement.call))
         }
+        return id
     }
 }
