@@ -35,11 +35,20 @@ extension Catalogue {
     /// Takes away what was counted from a dictionary's firings: its run with all that belongs to it, and lineages, whose evidence they are.
     func removeRun(of dictionary: FeatureDictionary, _ permit: ReplacementPermit) throws {
         if let run = try runIfAny(of: dictionary) {
-            for segment in try segments(of: run) { try connection.run("DELETE FROM posting WHERE id >= ? AND id < ?", .init(segment.id << 24), .init((segment.id + 1) << 24)) }
-            for table in ["evaluation", "feature_neuron", "feature_token", "feature_example", "feature_topic", "statistic", "segment"] { try connection.run("DELETE FROM \(table) WHERE run_id = ?", .init(run.id)) }
+            for segment in try segments(of: run) {
+                for table in ["posting", "import_example"] { try connection.run("DELETE FROM \(table) WHERE id >= ? AND id < ?", .init(segment.id << 24), .init((segment.id + 1) << 24)) }
+            }
+            for table in ["import_source", "evaluation", "feature_neuron", "feature_token", "feature_example", "feature_topic", "statistic", "segment"] { try connection.run("DELETE FROM \(table) WHERE run_id = ?", .init(run.id)) }
             try connection.run("DELETE FROM run WHERE id = ?", .init(run.id))
         }
-        try connection.run("DELETE FROM feature_logit WHERE feature_id >= ? AND feature_id < ?", .init(dictionary.featureID(0)), .init((dictionary.id + 1) << 32))
+        let features: [SQLiteValue] = [.init(dictionary.featureID(0)), .init((dictionary.id + 1) << 32)]
+        for table in ["feature_logit", "import_feature"] { try connection.run("DELETE FROM \(table) WHERE feature_id >= ? AND feature_id < ?", features[0], features[1]) }
+        // Of their words the labels stay.
+        try connection.run("DELETE FROM feature_text WHERE rowid >= ? AND rowid < ?", features[0], features[1])
+        try connection.run("""
+            INSERT INTO feature_text (rowid, label, tokens, logits, topics, token_symbols, logit_symbols)
+            SELECT c.feature_id, l.text, '', '', '', '', '' FROM feature_label AS c JOIN label AS l ON l.id = c.label_id WHERE c.feature_id >= ? AND c.feature_id < ? ORDER BY c.feature_id
+            """, features[0], features[1])
         for build in try connection.rows("SELECT id FROM lineage_build WHERE coarse_id = ?1 OR fine_id = ?1", .init(dictionary.id), make: { $0.integer(0) }) {
             for table in ["lineage_edge", "lineage_feature"] { try connection.run("DELETE FROM \(table) WHERE build_id = ?", .init(build)) }
             try connection.run("DELETE FROM lineage_build WHERE id = ?", .init(build))

@@ -23,9 +23,9 @@ import Testing
     /// All rows but those of labels, and the numbers that only say in which order things were made.
     private func rows(_ tiny: TinyIngest, _ name: String) throws -> CatalogueRows {
         var rows = try tiny.rows(name, leavingOut: Set(["segment.id", "posting.id", "corpus.id", "run.corpus_id", "source.corpus_id", "source.id", "topic.corpus_id", "topic.id", "document.corpus_id", "document.topic_id",
-                                                   "document.source_id", "token_block.corpus_id", "token_block.id", "decoder_block.id", "code_block.id", "feature_topic.topic_id", "run.id"])
+                                                   "document.source_id", "token_block.corpus_id", "token_block.id", "decoder_block.id", "code_block.id", "feature_topic.topic_id", "run.id", "feature_text.label"])
             .union(["segment", "statistic", "feature_topic", "feature_example", "feature_token", "feature_neuron", "evaluation"].map { "\($0).run_id" }))
-        for table in rows.tables.keys where table.hasPrefix("label") || table == "feature_label" || table == "sqlite_stat1" { rows.tables[table] = nil }
+        for table in rows.tables.keys where table.hasPrefix("label") || table == "feature_label" || table == "sqlite_stat1" || table.hasPrefix("feature_text_") { rows.tables[table] = nil }
         return rows
     }
 

@@ -571,6 +571,7 @@ public final class ImportWriter {
                            .init(s.lastPosition), .blob(s.histogram.bytes), .init(density))
         }
         try writer.finish()
+        try catalogue.writeText(of: run)
         // Enough of each index for the planner, without reading all of what has just been written.
         try connection.execute("PRAGMA analysis_limit = 1000; ANALYZE; PRAGMA analysis_limit = 0")
         return try catalogue.run(of: name)
