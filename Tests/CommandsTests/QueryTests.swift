@@ -21,6 +21,8 @@ import Testing
             let labelled = monoseme(["label", "add", feature, label, "--author", "ada"], catalogue: path)
             precondition(labelled.status == 0, labelled.errors)
         }
+        let ruled = monoseme(["label", "rule", "A/1/1024", "--tokens", "\":", "--label", "end of a key in JSON", "--author", "ada", "--save"], catalogue: path)
+        precondition(ruled.status == 0, ruled.errors)
         // In this process: a copy of one with many threads is not to be trusted.
         let tagged = try! Catalogue(path: path, for: .writing), corpus = try! tagged.corpus(1)
         let tags: [(String, TokenPredicate)] = [("base64-run", .regex("[A-Za-z0-9+/]{40,}={0,2}")), ("hebrew-script", .ranges(try! UnicodeRanges(parsing: ["Hebrew"])))]
