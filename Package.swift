@@ -71,6 +71,7 @@ let package = Package(
         .testTarget(name: "TagTests", dependencies: ["Analyses", "Ingestion", "Tokenization", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], exclude: ["unicode_blocks.py"], linkerSettings: sqlite),
         .target(name: "LabellingSupport", dependencies: ["Labelling", "FeatureCatalogue", "Numerics", "Formats", "Diagnostics", "TestSupport"], path: "Tests/LabellingSupport"),
         .testTarget(name: "LabellingTests", dependencies: ["Labelling", "LabellingSupport", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
+        .executableTarget(name: "stub-endpoint", dependencies: ["LabellingSupport", "Diagnostics"], path: "Tests/StubEndpoint", linkerSettings: sqlite),
         .testTarget(name: "ImportingTests", dependencies: ["Importing", "Ingestion", "Publishing", "FeatureCatalogue", "SQLite", "Numerics", "Formats", "Diagnostics", "IngestionSupport", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "EndToEndTests", dependencies: ["IngestionSupport", "LabellingSupport", "FeatureCatalogue", "Formats", "SQLite", "TestSupport"], linkerSettings: sqlite),
         .testTarget(name: "FormatsTests", dependencies: ["Formats", "Diagnostics", "Numerics", "TestSupport"]),

@@ -19,7 +19,7 @@ enum LabelAuto: Command {
             that were not shown, by the same model: detection (does the label fit the text?), fuzzing (are these the tokens it means?), simulation (how strong would it be on each token?). Balanced accuracy or correlation stand beside what a random label and a \
             random feature reach: a label is worth what it is above these.
 
-            Every answer is kept as soon as it is there. Whatever ends the command, the same line again goes on where it stopped and pays for nothing twice; when all is done it does nothing. \
+            Every answer is kept as soon as it is there. Whatever ends the command, the same line again goes on where it stopped and pays for nothing twice; when all is done it does nothing, and --limit is to be raised for more features. \
             A budget is never passed: the command then ends with status 1, and what was done is kept. --estimate tells calls, tokens and money beforehand and sends nothing.
 
             "I don't know" is an answer and kept as such. Features with fewer than 12 windows to show and to score on are left out and listed with the reason.

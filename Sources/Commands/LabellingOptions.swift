@@ -84,6 +84,7 @@ extension Invocation {
     func ask(_ catalogue: Catalogue, _ labeller: Labeller, _ work: (CallLedger, @escaping @Sendable () -> Bool, @escaping (Labeller.Progress) -> Void) throws -> LabellingReport) throws {
         guard let address = self[LabellingOptions.endpoint] else { throw UsageError("missing option --endpoint URL", hint: "--estimate says what it would take and needs none") }
         let endpoint = try CurlEndpoint(address, keyVariable: self[LabellingOptions.keyVariable], timeout: self[LabellingOptions.timeout]), price = try price()
+        if !labeller.isComplete { note("the ingest of \(labeller.request.dictionary) is not finished: only what it has come to is looked at") }
         let budget = Budget(limit: self[LabellingOptions.budget])
         let ledger = try CallLedger(catalogue, endpoint: endpoint, price: price, budget: budget, now: now)
         let progress = progress("\(labeller.request.dictionary)", total: nil, unit: "features")

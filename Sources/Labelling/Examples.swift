@@ -98,7 +98,7 @@ public final class ExampleSource {
         let firings = try catalogue.firings(of: feature, in: run)
         var windows: [FeatureEvidence.Window] = []
         var document = 0
-        for (place, position) in firings.positions.enumerated() {
+        for (place, position) in firings.positions.enumerated() where text.documents.count > 0 {
             while document + 1 < text.documents.count, text.documents.starts[document + 1] <= position { document += 1 }
             guard position < text.documents.starts[document] + text.documents.lengths[document] else { break }
             guard let window = grid.window(of: position, inDocumentAt: document) else { continue }

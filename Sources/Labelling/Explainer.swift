@@ -12,6 +12,7 @@ public enum Explanation: Sendable, Equatable {
     /// Reads an answer: quotes, markdown, a JSON object, a preamble and thinking aloud are taken off.
     public static func read(_ answer: String) -> Result<Explanation, MalformedAnswer> {
         guard let bare = AnswerText.withoutReasoning(answer) else { return .failure(.init("it thinks aloud and comes to no label")) }
+        guard bare.utf8.count <= 16 * Catalogue.labelLimit else { return .failure(.init("it has \(bare.utf8.count) bytes and a label at most \(Catalogue.labelLimit)")) }
         let text = AnswerText.withoutFence(bare)
         var label = unwrapped(text)
         guard !label.isEmpty else { return .failure(.init("it is empty")) }
@@ -66,12 +67,19 @@ public enum Explanation: Sendable, Equatable {
 
     private static func clean(_ text: Substring) -> String {
         let pairs: [Character: Character] = ["\"": "\"", "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "*": "*", "_": "_"]
+        func unquoted(_ text: Substring) -> Substring {
+            guard let first = text.first, let last = text.last, pairs[first] == last else { return text }
+            let inner = text.dropFirst().dropLast()
+            return text.utf8.count == first.utf8.count || inner.contains(last) || inner.contains(first) ? text : AnswerText.trimmed(inner)
+        }
         var text = AnswerText.trimmed(text)
-        while text.hasPrefix("# ") || text.hasPrefix("## ") || text.hasPrefix("### ") || text.hasPrefix("- ") || text.hasPrefix("* ") || text.hasPrefix("> ") { text = AnswerText.trimmed(text.drop { $0 != " " }) }
-        while text.hasPrefix("**") { text = AnswerText.trimmed(text.hasSuffix("**") && text.count >= 4 ? text.dropFirst(2).dropLast(2) : text.dropFirst(2)) }
-        while let first = text.first, let last = text.last, text.count > 1, pairs[first] == last, !text.dropFirst().dropLast().contains(last) { text = AnswerText.trimmed(text.dropFirst().dropLast()) }
-        if text.last == ".", !text.hasSuffix("..") { text = text.dropLast() }
-        while let first = text.first, let last = text.last, text.count > 1, pairs[first] == last, !text.dropFirst().dropLast().contains(last) { text = AnswerText.trimmed(text.dropFirst().dropLast()) }
+        // Layer by layer; nobody wraps deeper than this, and what is all wrapping should not take for ever.
+        for _ in 0..<8 {
+            if ["# ", "## ", "### ", "- ", "* ", "> "].contains(where: { text.hasPrefix($0) }) { text = AnswerText.trimmed(text.drop { $0 != " " }) }
+            if text.hasPrefix("**") { text = AnswerText.trimmed(text.hasSuffix("**") && text.utf8.count >= 4 ? text.dropFirst(2).dropLast(2) : text.dropFirst(2)) }
+            text = unquoted(text)
+            if text.last == ".", !text.hasSuffix("..") { text = AnswerText.trimmed(text.dropLast()) }
+        }
         return String(AnswerText.trimmed(text))
     }
 

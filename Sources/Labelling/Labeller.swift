@@ -32,8 +32,10 @@ public final class Labeller {
         public var asking = AskingProgress()
     }
 
-    /// Only known where the postings say where a feature is silent, or all of them.
+    /// The dictionary came with examples of its firings, and where its features are silent is not known.
     public var holdsExamplesOnly: Bool { source.holdsExamplesOnly }
+    /// Whether the dictionary has been run over all of its corpus; only what it was run over is looked at.
+    public var isComplete: Bool { source.run.isComplete }
 
     /// Labels the features selected, and scores the labels.
     public func label(with ledger: CallLedger, stop: @escaping @Sendable () -> Bool = { false }, report: (Progress) -> Void = { _ in }) throws -> LabellingReport {

@@ -215,12 +215,16 @@ public final class StubServer: @unchecked Sendable {
             case .claimed(let usage): usage
             case .counted: StubServer.meter(request, content ?? "")
             }
-            guard send(StubServer.completion(content, finishReason, request.model, request.number, usage), "application/json", reply, connection) else { return }
-            record.withLock { record in
-                record.answered += 1
-                record.promptTokens &+= usage?.promptTokens ?? 0
-                record.completionTokens &+= usage?.completionTokens ?? 0
+            // Counted before the client can know, and taken back where the answer did not get through.
+            func count(_ sign: Int) {
+                record.withLock { record in
+                    record.answered += sign
+                    record.promptTokens &+= sign &* (usage?.promptTokens ?? 0)
+                    record.completionTokens &+= sign &* (usage?.completionTokens ?? 0)
+                }
             }
+            count(1)
+            if !send(StubServer.completion(content, finishReason, request.model, request.number, usage), "application/json", reply, connection) { count(-1) }
         }
     }
 

@@ -1,4 +1,5 @@
 import Diagnostics
+import Formats
 import Foundation
 import LabellingSupport
 import Synchronization
@@ -213,5 +214,18 @@ private func failure(_ body: () throws -> ChatAnswer) -> ChatFailure? {
             let endpoint = try CurlEndpoint(server.url, grace: 0.1)
             #expect(throws: AskingStopped()) { try endpoint.answer(to: question) { true } }
         }
+    }
+
+    @Test func `the stand-in for a judge errs as often as it is told to, and on the same texts each time`() throws {
+        let judge = FallibleJudge(sensitivity: 0.9, specificity: 0.7), count = 2000
+        func verdicts(_ word: String, _ judge: FallibleJudge) throws -> Int {
+            let texts = (0..<count).map { "\"text \($0) with a \(word)\"" }.joined(separator: "\n")
+            let answer = judge.answer(to: [("system", "Decide for each text"), ("user", "Label: \"the token \\\"cat\\\"\"\n\n\(texts)")])
+            return (try JSON(parsing: answer).array ?? []).compactMap(\.integer).reduce(0, +)
+        }
+        let hits = try verdicts("cat", judge), alarms = try verdicts("dog", judge)
+        // Three standard errors: √(0.9 · 0.1 / 2000) = 0.0067 and √(0.7 · 0.3 / 2000) = 0.0102.
+        #expect(abs(Double(hits) / 2000 - 0.9) < 0.02 && abs(Double(alarms) / 2000 - 0.3) < 0.031)
+        #expect(try verdicts("cat", judge) == hits && verdicts("cat", FallibleJudge(sensitivity: 1, specificity: 0)) == count && verdicts("dog", FallibleJudge(sensitivity: 0, specificity: 1)) == 0)
     }
 }

@@ -51,6 +51,7 @@ public final class CorpusText {
         return (document, documents.starts[document]..<end)
     }
 
+    /// The token ids at `range`, cut to what the corpus holds.
     public func tokens(at range: Range<Int>) throws -> [Int32] {
         var ids: [Int32] = []
         var position = range.lowerBound
@@ -59,8 +60,8 @@ public final class CorpusText {
             guard place >= 0 else { break }
             let start = blockStarts[place]
             let block = try bytes(ofBlockAt: start)
+            guard position - start < block.tokens else { break }
             let part = position - start..<min(block.tokens, range.upperBound - start)
-            guard !part.isEmpty else { break }
             for at in part {
                 let first = at * block.width
                 ids.append(Int32(bitPattern: (0..<block.width).reduce(UInt32(0)) { $0 | UInt32(block.bytes[first + $1]) << (8 * UInt32($1)) }))
