@@ -17,7 +17,7 @@ enum LabelSuggest: Command {
         discussion: """
             For each feature without an accepted label many rules are tried: its tokens, what it follows, topics, scripts, tags, shapes of text such as digits or \
             URLs, and combinations of two. The best is kept as a draft, by method suggest and author monoseme, with its rule and score; of rules that do \
-            about as well, the simplest: their F1 is less by a tenth of what the best lacks of 1, or by one standard error if that is no more than 0.05.
+            about as well, the simplest: their F1 is less by at most a tenth of what the best lacks of 1, or by one standard error up to 0.05.
 
             A rule is chosen on the odd documents of each topic. Its score is that on the even ones, where nothing was chosen; `monoseme label rule` scores it on all.
 

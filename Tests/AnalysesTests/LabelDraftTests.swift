@@ -6,7 +6,7 @@ import Testing
 
 /// Features with a known meaning, from which a twentieth of their firings is taken away and to which one in a thousand other tokens is added.
 ///
-/// Mutations tried: score and choice on the same documents; the simplest of all candidates; what follows a token counted over the beginning of a document; no margin.
+/// Mutations tried: score and choice on the same documents; the simplest of all candidates.
 @Suite struct LabelDraftTests {
     private static let texts: [(topic: String, words: [String])] = [
         ("DNA", ["A", "C", "G", "T", "_", "ACGT", " the", ":", "7"]),

@@ -1,7 +1,7 @@
 import FeatureCatalogue
 import Testing
 
-// Mutations tried: commas of characters rather than bytes; ampersands not escaped; the last bracket instead of the first.
+// Mutations tried: no comma before what is not ASCII; the last bracket instead of the first.
 
 @Suite struct LabelRuleTests {
     @Test(arguments: [

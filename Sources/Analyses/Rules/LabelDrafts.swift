@@ -93,7 +93,8 @@ public final class LabelDrafts {
         let chosen = candidates.filter { $0.f1 >= best.f1 - margin }.min { $0.isSimpler(than: $1) }!
         if chosen != best { marks = try self.marks(of: chosen); counts = self.counts(firings, marks, corpus.isChosenOn) }
         let choosingScore = RuleScore(counts)
-        precondition(choosingScore.both == chosen.both && choosingScore.held == chosen.held, "the tallies of \(corpus.rule(of: chosen)) are \(chosen.both) of \(chosen.held), and counted one by one \(choosingScore.both) of \(choosingScore.held)")
+        // Tallies and counts are of the same tokens; only a damaged file could part them.
+        guard choosingScore.both == chosen.both, choosingScore.held == chosen.held, choosingScore.firings == chosen.firings else { throw catalogue.contradicted(feature, in: scorer.run) }
         let draft = LabelDraft(feature: name, text: corpus.words(for: chosen), rule: corpus.rule(of: chosen), score: RuleScore(self.counts(firings, marks, corpus.isReportedOn)), choosingScore: choosingScore)
         return (draft.score.f1?.value ?? 0) >= minimumF1 ? .success(draft) : omitted(.poor(draft))
     }
@@ -236,7 +237,7 @@ final class DraftCorpus {
     /// The firings to choose by, and how many there are to report by, and in how many documents.
     func evidence(of firings: PostingList) -> (choosing: [DraftFiring], choosingDocuments: Int, reporting: Int, reportingDocuments: Int) {
         var choosing: [DraftFiring] = [], reporting = 0, document = 0, last = -1, held = (choosing: 0, reporting: 0)
-        for position in firings.positions {
+        for (position, value) in zip(firings.positions, firings.values) where value > 0 {
             while document + 1 < documents.count, documents.starts[document + 1] <= position { document += 1 }
             let isNew = document != last
             last = document

@@ -148,7 +148,8 @@ public final class RuleEvaluator {
         for spelling in spellings {
             guard let found = ids[spelling] else {
                 let written = LabelRule.tokens([spelling]).description.dropFirst("tokens:".count)
-                let near = [[0x20] + spelling.bytes, spelling.bytes.first == 0x20 ? Array(spelling.bytes.dropFirst()) : nil].compactMap { $0 }.map { TokenSpelling($0) }.first { ids[$0] != nil }
+                let bare = Array(spelling.bytes.drop { $0 == 0x20 }.reversed().drop { $0 == 0x20 }.reversed())
+                let near = [[0x20] + bare, bare].map { TokenSpelling($0) }.first { ids[$0] != nil }
                 throw MonosemeError("no token of the vocabulary is spelled \(quoted(String(written)))",
                                     hint: near.map { "there is \(quoted(String(LabelRule.tokens([$0]).description.dropFirst("tokens:".count)))): a space is part of a token" }
                                         ?? "monoseme sql \"SELECT text FROM token\" lists them; a comma or backslash within a token takes a backslash before it, and \\xE5 is a byte")
