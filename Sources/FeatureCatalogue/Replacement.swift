@@ -60,7 +60,8 @@ extension Catalogue {
     /// Puts other weights in the place of a dictionary's. It keeps its number, and so do its features: the ledger of labels refers to them.
     /// - Throws: where the new weights have fewer features, and there are entries of the ledger on those that would go.
     func replaceWeights(of known: FeatureDictionary, by description: DictionaryDescription, model: Int, features: Int, width: Int, _ permit: ReplacementPermit) throws -> FeatureDictionary {
-        try demandSoundShape(known)
+        // A width of 0 is that of features imported as text.
+        if known.width != 0 { try demandSoundShape(known) }
         try removeRun(of: known, permit)
         for graph in try connection.rows("SELECT id, dictionary_id FROM neighbour_graph WHERE dictionary_id = ?1 OR target_id = ?1", .init(known.id), make: { (id: $0.integer(0), dictionary: $0.integer(1)) }) {
             try connection.run("DELETE FROM feature_neighbour WHERE feature_id >= ? AND feature_id < ? AND graph_id = ?", .init(graph.dictionary << 32), .init((graph.dictionary + 1) << 32), .init(graph.id))

@@ -4,7 +4,8 @@ import SQLite
 import TestSupport
 import Testing
 
-/// What a check says of a ledger that somebody changed behind the triggers' backs.
+/// What a check says of a ledger that somebody changed behind the triggers' backs. Mutations tried: scores compared to 1e-6; features that lack their label,
+/// and windows for both training and tests, passed over.
 struct CheckLabelTests {
     static let feature = FeatureName("A/0/2")!
 

@@ -5,8 +5,7 @@ import SQLite
 import TestSupport
 import Testing
 
-/// Labels from files, all or none. Mutations tried: the transaction left out; the line counted from 0; a label that was there entered again;
-/// created_at as the ledger's own time; unknown keys passed over.
+/// Labels from files, all or none. Mutations tried: the transaction left out; a draft that was there counted as new; unknown keys passed over.
 struct LabelFileTests {
     private static let defaults = LabelFileDefaults(author: "ada")
 

@@ -2,7 +2,7 @@ import Formats
 import Testing
 
 /// Expected values are RFC 4180's own examples and what Python's csv module reads. Mutations tried: doubled quotes kept double; line breaks
-/// in quotes not counted; CRLF kept at the end of the last field.
+/// in quotes not counted.
 struct CSVTests {
     private func records(_ bytes: [UInt8], limit: Int = 1000) throws(CSVError) -> [CSVRecord] {
         let result: Result<[CSVRecord], CSVError> = bytes.withUnsafeBytes { raw in

@@ -117,6 +117,20 @@ import Testing
         }
     }
 
+    @Test func `features that came as text get the weights and firings of an ingest`() throws {
+        try TinyIngest.with { tiny in
+            try tiny.ingest(into: "catalogue")
+            try label(tiny)
+            try Connection(path: tiny.path("catalogue"), access: .readWrite).execute("UPDATE dictionary SET weights_sha256 = '', hook = 'unknown'")
+            let error = #expect(throws: MonosemeError.self) { try tiny.ingest(into: "catalogue") }
+            #expect(error?.message.hasSuffix("it stands for features without weights") == true)
+            #expect(try tiny.ingest(into: "catalogue") { $0.replaces = true }.outcome == .ingested)
+            try tiny.ingest(into: "fresh")
+            let difference = try rows(tiny, "catalogue").difference(from: rows(tiny, "fresh"))
+            #expect(difference == [])
+        }
+    }
+
     @Test func `fewer features without labels on those that go are fewer rows`() throws {
         try TinyIngest.with { tiny in
             try tiny.ingest(into: "catalogue") { $0.autoencoders[0].folder = tiny.path("large") }
