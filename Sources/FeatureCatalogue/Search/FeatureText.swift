@@ -75,9 +75,10 @@ private struct TokenWords: ~Copyable {
 /// Features whose words are put together at a time.
 private let featuresAtATime = 8192
 
-/// Of feature_topic AS ft, with statistic AS s, run AS r and topic AS t: whether the topic is the feature's.
+/// Of feature_topic AS ft, with run AS r and topic AS t: whether the topic is the feature's.
 let isTopicOfFeature = """
-    (ft.q <= 0.05 OR ft.q IS NULL AND ft.firings >= 0.5 * s.firings AND CAST(ft.firings AS REAL) * r.tokens > CAST(s.firings AS REAL) * t.tokens)
+    (ft.q <= 0.05 OR ft.q IS NULL AND EXISTS (SELECT 1 FROM statistic AS s WHERE s.run_id = ft.run_id AND s.feature_id = ft.feature_id AND ft.firings >= 0.5 * s.firings
+        AND CAST(ft.firings AS REAL) * r.tokens > CAST(s.firings AS REAL) * t.tokens))
     """
 /// The surest first.
 let topicsOfFeatureOrder = "ft.q IS NULL, ft.z DESC, ft.firings DESC, ft.topic_id"
@@ -131,7 +132,6 @@ extension Catalogue {
                     SELECT ft.feature_id, t.name FROM run AS r
                     CROSS JOIN topic AS t ON t.corpus_id = r.corpus_id
                     CROSS JOIN feature_topic AS ft ON ft.run_id = r.id AND ft.topic_id = t.id AND ft.feature_id >= ? AND ft.feature_id < ?
-                    CROSS JOIN statistic AS s ON s.run_id = r.id AND s.feature_id = ft.feature_id
                     WHERE r.id = ? AND \(isTopicOfFeature) ORDER BY ft.feature_id, \(topicsOfFeatureOrder)
                     """, range + [.init(run.id)]) { row in add(row.text(1), to: &texts[row.integer(0) - low].topics, "; ") }
             }

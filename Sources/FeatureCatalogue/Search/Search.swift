@@ -19,8 +19,6 @@ public struct SearchRequest: Sendable {
     public var limit: Int
 
     public init(_ query: SearchQuery, limit: Int = 20) { (self.query, self.limit) = (query, limit) }
-
-    var hasFilters: Bool { topic != nil || densityMinimum != nil || densityMaximum != nil || scoreMinimum != nil || method != nil || label != nil }
 }
 
 /// A feature that was found.
@@ -52,6 +50,9 @@ public struct SearchHit: Sendable, Equatable {
     public let relevance: Double
 }
 
+/// Of the features that match, so many of the best are asked first whether they are otherwise as asked for.
+private let bestAskedFirst = 600
+
 /// Weights of feature_text's columns, in their order.
 let textWeights = [10.0, 3.0, 2.0, 4.0, 3.0, 2.0]
 
@@ -60,8 +61,10 @@ extension Catalogue {
     ///
     /// Relevance is BM25 as FTS5 defines it (k₁ = 1.2, b = 0.75), a word in a label counting 10, in topics 4, in tokens 3 and in logits 2.
     /// - Throws: where a dictionary or topic is not there, or words have not been written yet.
-    public func search(_ request: SearchRequest) throws -> [SearchHit] {
-        var condition = "", values: [SQLiteValue] = [.text(request.query.expression)]
+    public func search(_ request: SearchRequest) throws -> [SearchHit] { try search(request, askedFirst: bestAskedFirst) }
+
+    func search(_ request: SearchRequest, askedFirst: Int) throws -> [SearchHit] {
+        var place = "", condition = "", values: [SQLiteValue] = [.text(request.query.expression)]
         func parameter(_ value: SQLiteValue) -> String {
             values.append(value)
             return "?\(values.count)"
@@ -69,7 +72,7 @@ extension Catalogue {
         var dictionary: FeatureDictionary?
         if let name = request.dictionary {
             let found = try self.dictionary(named: name)
-            condition += " AND x.rowid >= \(parameter(.init(found.featureID(0)))) AND x.rowid < \(parameter(.init(found.featureID(found.features))))"
+            place = " AND x.rowid >= \(parameter(.init(found.featureID(0)))) AND x.rowid < \(parameter(.init(found.featureID(found.features))))"
             dictionary = found
         }
         try demandText(of: dictionary)
@@ -93,12 +96,28 @@ extension Catalogue {
             try connection.registerRelevance(of: "feature_text")
             ranksByRelevance = true
         }
-        var hits: [(id: Int, rank: Double)] = []
-        try connection.query("""
-            SELECT x.rowid, relevance(feature_text, \(textWeights.map { "\($0)" }.joined(separator: ", "))) FROM feature_text AS x
-            WHERE feature_text MATCH ?1\(condition) ORDER BY 2, 1 LIMIT \(parameter(.init(request.limit)))
-            """, values) { hits.append(($0.integer(0), $0.real(1))) }
-        return try details(of: hits, request)
+        let matching = "FROM feature_text AS x WHERE feature_text MATCH ?1\(place)"
+        let ranked = "SELECT x.rowid AS rowid, relevance(feature_text, \(textWeights.map { "\($0)" }.joined(separator: ", "))) AS rank \(matching)"
+        let limit = parameter(.init(request.limit))
+        func hits(_ sql: String) throws -> [(id: Int, rank: Double)] {
+            var hits: [(id: Int, rank: Double)] = []
+            try connection.query(sql, values) { hits.append(($0.integer(0), $0.real(1))) }
+            return hits
+        }
+        // To ask of every row that matches what else it must be costs more than to rank them all. So the best are asked first, which is
+        // the whole answer if enough of them, or all that match, are among those.
+        if !condition.isEmpty, request.limit < askedFirst {
+            let found = try hits("SELECT * FROM (\(ranked) ORDER BY 2, 1 LIMIT \(askedFirst)) AS x WHERE true\(condition) ORDER BY 2, 1 LIMIT \(limit)")
+            if try found.count == request.limit || count(matching, values, most: askedFirst) < askedFirst { return try details(of: found, request) }
+        }
+        return try details(of: hits("\(ranked)\(condition) ORDER BY 2, 1 LIMIT \(limit)"), request)
+    }
+
+    /// How many rows there are, up to `most`.
+    private func count(_ matching: String, _ values: [SQLiteValue], most: Int) throws -> Int {
+        var count = 0
+        try connection.query("SELECT count(*) FROM (SELECT 1 \(matching) LIMIT \(most))", values) { count = $0.integer(0) }
+        return count
     }
 
     /// Whether any feature matches with every word taken for the beginning of one: for a hint where nothing was found.
@@ -120,19 +139,17 @@ extension Catalogue {
 
     private func topicCondition(_ name: String, _ dictionary: FeatureDictionary?, _ parameter: (SQLiteValue) -> String) throws -> String {
         let runs: [(run: Int, corpus: Int)] = try connection.rows("SELECT id, corpus_id FROM run WHERE coalesce(dictionary_id = ?, 1) ORDER BY id", .init(dictionary?.id)) { ($0.integer(0), $0.integer(1)) }
-        var topics: [(run: Int, topic: Int)] = []
-        for run in runs { if let topic = try topicIfAny(named: name, of: run.corpus) { topics.append((run.run, topic.id)) } }
+        var topics: [Int] = []
+        for corpus in Set(runs.map(\.corpus)).sorted() { if let topic = try topicIfAny(named: name, of: corpus) { topics.append(topic.id) } }
         guard !topics.isEmpty else {
             if let run = runs.first { throw try unknownTopic(name, of: run.corpus) }
             throw MonosemeError("there is no topic \(quoted(name)): nothing has been run over a corpus", hint: "leave out --topic")
         }
-        // +: a set to look up in, not features to look for one by one.
-        return " AND +x.rowid IN (" + topics.map { run, topic in
+        let names = topics.map { parameter(.init($0)) }.joined(separator: ", ")
+        return """
+             AND EXISTS (SELECT 1 FROM run AS r CROSS JOIN topic AS t ON t.corpus_id = r.corpus_id AND t.id IN (\(names))
+                CROSS JOIN feature_topic AS ft ON ft.run_id = r.id AND ft.topic_id = t.id AND ft.feature_id = x.rowid WHERE r.dictionary_id = x.rowid >> 32 AND \(isTopicOfFeature))
             """
-            SELECT ft.feature_id FROM run AS r CROSS JOIN topic AS t CROSS JOIN feature_topic AS ft ON ft.run_id = r.id AND ft.topic_id = t.id \
-            CROSS JOIN statistic AS s ON s.run_id = r.id AND s.feature_id = ft.feature_id WHERE r.id = \(parameter(.init(run))) AND t.id = \(parameter(.init(topic))) AND \(isTopicOfFeature)
-            """
-        }.joined(separator: " UNION ALL ") + ")"
     }
 
     /// What is shown of the features found. The words around a match are FTS5's, and asked for one by one: for all that match it would make them all.
@@ -143,7 +160,6 @@ extension Catalogue {
                 (SELECT t.text FROM run AS r JOIN corpus AS c ON c.id = r.corpus_id JOIN feature_token AS ft ON ft.run_id = r.id AND ft.feature_id = x.rowid AND ft.rank = 1
                     JOIN token AS t ON t.tokenizer_id = c.tokenizer_id AND t.token = ft.token WHERE r.dictionary_id = x.rowid >> 32),
                 (SELECT t.name FROM run AS r CROSS JOIN topic AS t ON t.corpus_id = r.corpus_id CROSS JOIN feature_topic AS ft ON ft.run_id = r.id AND ft.topic_id = t.id AND ft.feature_id = x.rowid
-                    CROSS JOIN statistic AS s ON s.run_id = r.id AND s.feature_id = ft.feature_id
                     WHERE r.dictionary_id = x.rowid >> 32 AND \(isTopicOfFeature) ORDER BY \(topicsOfFeatureOrder) LIMIT 1),
                 l.id
             FROM (SELECT ?1 AS rowid) AS x JOIN dictionary AS d ON d.id = x.rowid >> 32 LEFT JOIN feature_label AS c ON c.feature_id = x.rowid LEFT JOIN label AS l ON l.id = c.label_id
