@@ -8,7 +8,7 @@ enum LabelAuto: Command {
     static let dictionary = Argument<DictionaryName>("DICT", help: "The dictionary, such as A/1")
     static let features = Option<String?>("--features", value: "LIST", help: "Only these, by index, such as 1,2,5-9")
     static let status = Option<LabellingRequest.Status?>("--status", help: "Only features that go by no label, by a draft, or by one whose evidence has changed (default: none)")
-    static let limit = Option<Int?>("--limit", value: "N", in: 1...Int.max, help: "At most so many features, in order of index")
+    static let limit = Option<Int?>("--limit", value: "N", in: 1..., help: "At most so many features, in order of index")
     static let contrast = Flag("--contrast", help: "Show the model look-alikes on which the feature is silent, too")
     static let score = Option<String>("--score", value: "METHODS", default: "detection,fuzzing", help: "How the labels are scored: detection, fuzzing, simulation, sparse-simulation, or none")
 

@@ -18,7 +18,7 @@ enum LabellingOptions {
     static let timeout = Option<Double>("--timeout", value: "SECONDS", default: 120, in: 0.1...86_400, help: "Give up a call that takes longer, and try again")
     static let train = Option<Int>("--train", value: "N", default: 20, in: 6...200, help: "Windows with firings to explain from")
     static let test = Option<Int>("--test", value: "N", default: 20, in: 6...1000, help: "Windows with firings to score on, and as many without")
-    static let seed = Option<Int>("--seed", value: "N", default: 0, in: 0...Int.max, help: "For what is drawn at random")
+    static let seed = Option<Int>("--seed", value: "N", default: 0, in: 0..., help: "For what is drawn at random")
     static let maximumTokens = Option<Int?>("--max-tokens", value: "N", in: 16...1_000_000, help: "The most tokens of an answer, for models that think aloud (default: what each question needs)")
     static let estimate = Flag("--estimate", help: "Say what it would take, and send nothing")
     static let withoutBaselines = Flag("--no-baselines", help: "Do not score labels on features that are not theirs, which costs twice what the scores do")
