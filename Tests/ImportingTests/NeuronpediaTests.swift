@@ -156,6 +156,28 @@ import Testing
         }
     }
 
+    @Test func `a check finds what was done to imported examples`() throws {
+        try withTemporaryFolder { folder in
+            let catalogue = try Catalogue(path: folder.appending(path: "c.sqlite").path, for: .ingesting)
+            try Self.bring(fixture("neuronpedia"), into: catalogue)
+            let sound = folder.appending(path: "sound.sqlite").path
+            try catalogue.connection.execute("VACUUM INTO '\(sound)'; ATTACH '\(sound)' AS sound")
+            let harms = [
+                ("UPDATE import_example SET windows = substr(windows, 1, 5) WHERE id & 16777215 = 2", "bytes of imported examples"),
+                ("UPDATE import_example SET residue = '[]' WHERE id & 16777215 = 2", "residues of imported examples"),
+                ("UPDATE posting SET list = (SELECT list FROM posting WHERE id & 16777215 = 3) WHERE id & 16777215 = 2", "firings of imported examples"),
+                ("UPDATE statistic SET firings = 1 WHERE feature_id & 4294967295 = 2", "firings of a feature"),
+                ("UPDATE statistic SET maximum_position = 0 WHERE feature_id & 4294967295 = 2", "position of a feature's maximum"),
+            ]
+            for (harm, what) in harms {
+                try catalogue.connection.execute(harm)
+                #expect(try catalogue.check().findings.contains { $0.what == what }, "\(what)")
+                for table in ["import_example", "posting", "statistic"] { try catalogue.connection.execute("DELETE FROM main.\(table); INSERT INTO main.\(table) SELECT * FROM sound.\(table)") }
+            }
+            #expect(try catalogue.check().findings == [])
+        }
+    }
+
     @Test func `any number of threads gives the same catalogue`() throws {
         try withTemporaryFolder { folder in
             let all = try [1, 4].map { threads in
