@@ -204,6 +204,21 @@ import Testing
         }
     }
 
+    @Test func `rows may have other members than the first, and each gets back its own`() throws {
+        let head = #""modelId":"m","layer":"0-s","index":0,"tokens":["a"],"values":[1]"#
+        let rows = [#"{\#(head),"binMin":-1,"dataSource":"x"}"#, #"{\#(head),"dataSource":"x"}"#, #"{"note":[1,{"a":"é"}],\#(head),"dataSource":null,"binMin":0.5}"#, #"{\#(head)}"#]
+        try withTemporaryFolder { folder in
+            try write(["features/batch-0.jsonl": feature(0), "activations/batch-0.jsonl": rows.joined(separator: "\n")], folder)
+            let catalogue = try Catalogue(path: folder.appending(path: "c.sqlite").path, for: .ingesting)
+            let name = try Self.bring(folder.path, into: catalogue).dictionary, out = folder.appending(path: "out").path
+            _ = try exportNeuronpedia(name, of: catalogue, as: NeuronpediaNames(), to: out)
+            let written = try Self.batches(out + "/activations")
+            #expect(written.map { $0["binMin"] as? Double } == [-1, nil, 0.5, nil])
+            #expect(written.map { $0["dataSource"] as? String } == ["x", "x", nil, nil])
+            #expect(try catalogue.corpus(try catalogue.run(of: name).corpus).tokens == 1)
+        }
+    }
+
     // MARK: What is wrong
 
     private func write(_ files: [String: String], _ folder: URL) throws {

@@ -80,20 +80,21 @@ public final class ImportWriter {
     private struct Window { var hash: UInt64; var start, tokens: UInt32; var source, line: Int32; var feature = UInt32.max, row = 0 }
     private struct Row { var feature: UInt32, window: UInt32; var firstFired, fired, firstResidue, residueBytes: Int }
 
-    /// Tokens from which on a segment is ended at the next feature, and at once.
-    private static let segmentTokens = 1 << 21, segmentTokensMaximum = 1 << 24
+    /// Tokens from which on a segment is ended at the next feature; at eight times as many, at once.
+    private let segmentTokens: Int
     private static let blockTokens = 1 << 16
     private static let noWindow = UInt32.max
 
     /// - Parameters:
     ///   - hook: where the dictionary reads, in the source's words.
     ///   - topic: of all documents, such as the data set's name.
+    ///   - segmentTokens: from so many on a segment is ended at the next feature.
     /// - Throws: where the name is taken.
-    public init(_ catalogue: Catalogue, _ name: DictionaryName, model modelName: String, hook: String, topic topicName: String, from origin: ImportOrigin, engine: String, at time: String) throws {
+    public init(_ catalogue: Catalogue, _ name: DictionaryName, model modelName: String, hook: String, topic topicName: String, from origin: ImportOrigin, engine: String, at time: String, segmentTokens: Int = 1 << 21) throws {
         guard try catalogue.dictionaryIfAny(named: name) == nil else {
             throw MonosemeError("the name \(name) is taken in \(quoted(catalogue.path, limit: 400))", hint: "give what you import another name with --name, or use another catalogue")
         }
-        (self.catalogue, connection, self.name, self.origin, self.time) = (catalogue, catalogue.connection, name, origin, time)
+        (self.catalogue, connection, self.name, self.origin, self.time, self.segmentTokens) = (catalogue, catalogue.connection, name, origin, time, segmentTokens)
         // Digests are put in at the end, when all has been seen.
         try connection.run("INSERT INTO tokenizer (sha256, vocabulary) VALUES (?, 0)", .text("of \(name)"))
         tokenizer = connection.lastInsertedRow
@@ -183,7 +184,7 @@ public final class ImportWriter {
     /// Adds one example row; those of one feature had better come together.
     public func add(_ row: ImportedRow) throws {
         try makeRoom(for: row.feature)
-        if tokens.count >= ImportWriter.segmentTokens, rows.last.map({ $0.feature != row.feature }) ?? false || tokens.count >= ImportWriter.segmentTokensMaximum { try flush() }
+        if tokens.count >= segmentTokens, rows.last.map({ $0.feature != row.feature }) ?? false || tokens.count >= 8 * segmentTokens { try flush() }
         let window = row.tokens.isEmpty ? ImportWriter.noWindow : window(row.tokens, row.line)
         rows.append(Row(feature: UInt32(row.feature), window: window, firstFired: fired.count, fired: row.fired.count, firstResidue: residue.count, residueBytes: row.residue.count))
         fired.append(contentsOf: row.fired)
