@@ -87,8 +87,8 @@ let package = Package(
         .testTarget(name: "SparseCodingTests", dependencies: ["SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"]),
         .testTarget(name: "DictionaryLearningTests", dependencies: ["DictionaryLearning", "SparseCoding", "Formats", "Diagnostics", "Numerics", "Kernels", "TestSupport"], swiftSettings: optimised),
 
-        // The price: see Tests/Benchmarks/ingest.sh, lineage.sh, search.sh, train.sh and vector.sh.
-        .executableTarget(name: "benchmarks", dependencies: ["Analyses", "LineageSupport", "Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "SQLite", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["ingest.sh", "lineage.sh", "search.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
+        // The price: see Tests/Benchmarks/import.sh, ingest.sh, lineage.sh, search.sh, train.sh and vector.sh.
+        .executableTarget(name: "benchmarks", dependencies: ["Analyses", "Importing", "LineageSupport", "Training", "DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "FeatureCatalogue", "SQLite", "Numerics", "LinearAlgebra", "DictionarySupport", "Formats", "Diagnostics"], path: "Tests/Benchmarks", exclude: ["import.sh", "ingest.sh", "lineage.sh", "search.sh", "train.sh", "vector.sh", "peers"], swiftSettings: spans + optimised, linkerSettings: sqlite),
         .testTarget(name: "BenchmarksTests", dependencies: ["benchmarks", "DictionarySupport", "Formats", "Numerics"], linkerSettings: sqlite),
     ],
     swiftLanguageModes: [.v6],

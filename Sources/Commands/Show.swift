@@ -98,8 +98,8 @@ struct ReportPage {
         for (place, suggestion) in report.labelSuggestions.prefix(3).enumerated() { facts.append(place == 0 ? "suggested" : "", .text(suggestion.words)) }
         facts.append("status", .text(status))
         if o.firings > 0 {
-            facts.append("density", .text("\(NumberFormat.percent.text(o.density ?? 0))  (\(grouped(o.firings)) of \(grouped(o.tokens)) tokens, in \(counted(o.documents, "document")))"))
-            facts.append("activation", .text("maximum \(NumberFormat.significant(4).text(o.maximum)), mean when active \(NumberFormat.significant(4).text(o.meanWhenActive ?? 0))\(isRaw ? ", in the file's units" : "")"))
+            facts.append("density", .text("\(NumberFormat.percent.text(o.density ?? 0))  (\(o.tokens > 0 ? "\(grouped(o.firings)) of \(grouped(o.tokens)) tokens" : "as its source says"), in \(counted(o.documents, "document")))"))
+            facts.append("activation", .text("maximum \(NumberFormat.significant(4).text(o.maximum))\(o.meanWhenActive.map { ", mean when active \(NumberFormat.significant(4).text($0))" } ?? "")\(isRaw ? ", in the file's units" : "")"))
         }
         if report.dictionary.hasVectors { facts.append("vector", .text("decoder norm \(NumberFormat.significant(4).text(o.decoderNorm))" + (o.encoderDecoderCosine.map { ", cosine with the encoder \(NumberFormat.fixed(2).text($0))" } ?? ""))) }
         if report.labels.count > 1 { facts.append("labels", .text("\(report.labels.count), all of them: monoseme label history \(o.name)")) }

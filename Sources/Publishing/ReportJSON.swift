@@ -141,7 +141,7 @@ extension FeatureReport {
             writer.member("mean_when_active", overview.meanWhenActive)
             writer.member("decoder_norm", overview.decoderNorm)
             writer.member("encoder_decoder_cosine", overview.encoderDecoderCosine)
-            writer.member("kept_firings", keepTop.map { min($0, statistics.firings) } ?? statistics.firings)
+            writer.member("kept_firings", keepTop.map { min($0, statistics.firings) } ?? statistics.histogram.total)
             writer.key("histogram")
             // Bin i holds 2^((first + i) / 4) ≤ activation < 2^((first + i + 1) / 4).
             writer.object { writer in

@@ -21,6 +21,8 @@ import Glibc
 // benchmarks search CATALOGUE QUERY N                      N searches, each on a connection of its own; one line of JSON
 // benchmarks program WHAT N PROGRAM ARGUMENT…              a program N times from start to end; one line of JSON
 // benchmarks hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]    evidence of planted hierarchies as CSV; see Fixtures/making/lineage_confidence.py
+// benchmarks dump FOLDER FEATURES                          writes a source in the layout of Neuronpedia's exports
+// benchmarks import FOLDER CATALOGUE THREADS               imports one; one line of JSON
 let arguments = CommandLine.arguments
 do {
     switch (arguments.dropFirst().first, arguments.count) {
@@ -56,8 +58,10 @@ do {
     case ("program", 5...): print(try measureProgram(arguments[2], repeats: Int(arguments[3]) ?? 1, Array(arguments[4...])))
     case ("hierarchy", 6...):
         print(try lineageEvidence(arguments[2], isExclusive: arguments[3] == "exclusive", recipe: arguments[4], seed: UInt64(arguments[5]) ?? 1, settings: Array(arguments[6...])))
+    case ("dump", 4): try writeDump(to: arguments[2], features: max(1, Int(arguments[3]) ?? 1))
+    case ("import", 5): print(try measureImport(arguments[2], catalogue: arguments[3], threads: max(1, Int(arguments[4]) ?? 1)))
     default:
-        print("usage: benchmarks write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | lineage CATALOGUE COARSE FINE THREADS | cofirings CATALOGUE COARSE FINE THREADS | cosines COLUMNS ROWS WIDTH THREADS | firings CATALOGUE TOKENS COARSE FINE | labels CATALOGUE FEATURES | search CATALOGUE QUERY N | program WHAT N PROGRAM ARGUMENT… | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…] | hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]")
+        print("usage: benchmarks dump FOLDER FEATURES | import FOLDER CATALOGUE THREADS | write FOLDER [tiny|narrow|wide|dense] | ingest FOLDER CATALOGUE THREADS [TOKENS] | rounding FOLDER [TOKENS] | products [tiny|narrow|wide] | stream MODEL CORPUS HOOK THREADS ROWS | dictionaries FOLDER SIZE… | catalogue FILE CATALOGUE | nearest CATALOGUE K QUERIES N [ANSWERS] | graph ROWS COLUMNS|self K THREADS | activations MODEL CORPUS ROWS OUT | train ROWS WIDTH FEATURES BATCH WARM-UP STEPS THREADS START|- RECIPE [CONSTANT=VALUE…] | lineage CATALOGUE COARSE FINE THREADS | cofirings CATALOGUE COARSE FINE THREADS | cosines COLUMNS ROWS WIDTH THREADS | firings CATALOGUE TOKENS COARSE FINE | labels CATALOGUE FEATURES | search CATALOGUE QUERY N | program WHAT N PROGRAM ARGUMENT… | warm ROWS WIDTH FEATURES BATCH STEPS THREADS STATE RECIPE [CONSTANT=VALUE…] | hierarchy SHAPE exclusive|any RECIPE SEED [CONSTANT=VALUE…]")
         exit(2)
     }
 } catch {

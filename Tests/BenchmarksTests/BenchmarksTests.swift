@@ -18,6 +18,15 @@ import Testing
         #expect(lines[0]["firings"] == lines[1]["firings"])
     }
 
+    @Test func `the benchmark of imports runs on a tiny dump, and brings in what its generator wrote`() throws {
+        var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
+        let folder = String(cString: try #require(mkdtemp(&pattern)))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try writeDump(to: folder + "/dump", features: 3)
+        let line = try JSON(parsing: measureImport(folder + "/dump", catalogue: folder + "/c.sqlite", threads: 2))
+        #expect([line["features"], line["example_rows"], line["labels"]].map { $0?.integer } == [3, 135, 3])
+    }
+
     @Test func `the benchmark of streamed activations runs on a tiny job`() throws {
         var pattern = Array("/tmp/monoseme-benchmark-XXXXXX".utf8CString)
         let folder = String(cString: try #require(mkdtemp(&pattern)))

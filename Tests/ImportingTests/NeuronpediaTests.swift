@@ -156,6 +156,28 @@ import Testing
         }
     }
 
+    @Test func `a check finds what was done to imported examples`() throws {
+        try withTemporaryFolder { folder in
+            let catalogue = try Catalogue(path: folder.appending(path: "c.sqlite").path, for: .ingesting)
+            try Self.bring(fixture("neuronpedia"), into: catalogue)
+            let sound = folder.appending(path: "sound.sqlite").path
+            try catalogue.connection.execute("VACUUM INTO '\(sound)'; ATTACH '\(sound)' AS sound")
+            let harms = [
+                ("UPDATE import_example SET windows = substr(windows, 1, 5) WHERE id & 16777215 = 2", "bytes of imported examples"),
+                ("UPDATE import_example SET residue = '[]' WHERE id & 16777215 = 2", "residues of imported examples"),
+                ("UPDATE posting SET list = (SELECT list FROM posting WHERE id & 16777215 = 3) WHERE id & 16777215 = 2", "firings of imported examples"),
+                ("UPDATE statistic SET firings = 1 WHERE feature_id & 4294967295 = 2", "firings of a feature"),
+                ("UPDATE statistic SET maximum_position = 0 WHERE feature_id & 4294967295 = 2", "position of a feature's maximum"),
+            ]
+            for (harm, what) in harms {
+                try catalogue.connection.execute(harm)
+                #expect(try catalogue.check().findings.contains { $0.what == what }, "\(what)")
+                for table in ["import_example", "posting", "statistic"] { try catalogue.connection.execute("DELETE FROM main.\(table); INSERT INTO main.\(table) SELECT * FROM sound.\(table)") }
+            }
+            #expect(try catalogue.check().findings == [])
+        }
+    }
+
     @Test func `any number of threads gives the same catalogue`() throws {
         try withTemporaryFolder { folder in
             let all = try [1, 4].map { threads in
@@ -179,6 +201,21 @@ import Testing
             #expect(try catalogue.corpus(run.corpus).tokens == 6)
             #expect(try catalogue.firings(of: 0, in: run).values == [1, 4])
             #expect(try catalogue.check().findings == [])
+        }
+    }
+
+    @Test func `rows may have other members than the first, and each gets back its own`() throws {
+        let head = #""modelId":"m","layer":"0-s","index":0,"tokens":["a"],"values":[1]"#
+        let rows = [#"{\#(head),"binMin":-1,"dataSource":"x"}"#, #"{\#(head),"dataSource":"x"}"#, #"{"note":[1,{"a":"é"}],\#(head),"dataSource":null,"binMin":0.5}"#, #"{\#(head)}"#]
+        try withTemporaryFolder { folder in
+            try write(["features/batch-0.jsonl": feature(0), "activations/batch-0.jsonl": rows.joined(separator: "\n")], folder)
+            let catalogue = try Catalogue(path: folder.appending(path: "c.sqlite").path, for: .ingesting)
+            let name = try Self.bring(folder.path, into: catalogue).dictionary, out = folder.appending(path: "out").path
+            _ = try exportNeuronpedia(name, of: catalogue, as: NeuronpediaNames(), to: out)
+            let written = try Self.batches(out + "/activations")
+            #expect(written.map { $0["binMin"] as? Double } == [-1, nil, 0.5, nil])
+            #expect(written.map { $0["dataSource"] as? String } == ["x", "x", nil, nil])
+            #expect(try catalogue.corpus(try catalogue.run(of: name).corpus).tokens == 1)
         }
     }
 

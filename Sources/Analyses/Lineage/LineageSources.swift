@@ -41,6 +41,7 @@ struct LineageSources {
     /// Why tokens of the two cannot be counted together, if so.
     private static func problem(_ coarse: Run, _ fine: Run, in catalogue: Catalogue) throws -> String? {
         for run in [coarse, fine] {
+            if run.evidence == .examples { return "\(run.dictionary.name) was imported and has the firings of its example windows only" }
             if let keep = run.keepTop { return "\(run.dictionary.name) keeps only the \(keep) strongest firings of each feature" }
         }
         guard coarse.corpus != fine.corpus else { return nil }

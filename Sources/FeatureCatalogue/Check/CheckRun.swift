@@ -20,6 +20,7 @@ extension Examination {
                     part("firings of a run") { try examineFirings(of: run, segments, corpus) }
                     part("firings of a run") { try examineTotals(of: run) }
                 }
+                if run.evidence == .examples { part("imported examples of a run") { try examineImportedExamples(of: run) } }
                 part("neurons of a feature") { try examineNeurons(of: run) }
                 part("evaluation of a run") { try examineEvaluation(of: run) }
             }
@@ -79,6 +80,28 @@ extension Examination {
             if row.integer(3) < 0 || run.dictionary.width > 0 && row.integer(3) >= run.dictionary.width { damage("neuron of a feature", at: here, found: "\(row.integer(3))", expected: "0 to \(run.dictionary.width - 1)") }
             previous = (feature, basis, rank, strength)
             counted("neurons", 1)
+        }
+    }
+
+    /// Rows that can be read, with a residue for each, of features there are, whose activations above 0 are firings.
+    private func examineImportedExamples(of run: Run) throws {
+        for segment in try catalogue.segments(of: run) where (0..<1 << 38).contains(segment.id) {
+            let low = firstPostingID(ofSegment: segment.id)
+            try connection.query("SELECT id, windows, iif(json_valid(residue), json_array_length(residue), -1) FROM import_example WHERE id >= ? AND id < ?", [.init(low), .init(firstPostingID(ofSegment: segment.id + 1))]) { row in
+                let feature = row.integer(0) - low, here = "\(name(feature, run.dictionary)) segment \(segment.ordinal)"
+                guard feature < run.dictionary.features else { return damage("feature of imported examples", at: here, found: "\(feature)", expected: "0 to \(run.dictionary.features - 1)") }
+                guard let examples = row.withBlob(1, { catalogue.importedExamples($0, from: segment) }) else {
+                    return damage("bytes of imported examples", at: here, found: "bytes that are no examples", expected: "windows of the segment")
+                }
+                expect(row.integer(2), examples.count, "residues of imported examples", at: here)
+                let firings = try catalogue.firings(of: feature, in: segment).positions
+                let missing = examples.reduce(into: Set<Int>()) { positions, example in
+                    for (place, value) in example.activations where value > 0 { positions.insert(example.firstPosition + place) }
+                }.subtracting(firings)
+                // A window that rows disagree about lies there once for each.
+                if missing.count > 0 { damage("firings of imported examples", at: here, found: "\(missing.count) that no posting list has", expected: "none") }
+                counted("imported examples", examples.count)
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 import Diagnostics
 import Formats
+import Glibc
 import Kernels
 import SQLite
 
@@ -61,7 +62,6 @@ public final class ImportWriter {
 
     // What has been written of the corpus.
     private var corpusTokens = 0, documents = 0, segments = 0, firings = 0, longest = 0
-    private var corpusDigest = SHA256()
     private var sources: [String: Int] = [:]
 
     // The segment that is being filled.
@@ -76,23 +76,25 @@ public final class ImportWriter {
     public private(set) var examples = 0
     public var features: Int { statistics.count }
 
-    private struct Window { var hash: UInt64; var start, tokens: UInt32; var source: Int32; var line: Int32 }
+    /// `feature` and `row`: who last had activations in it.
+    private struct Window { var hash: UInt64; var start, tokens: UInt32; var source, line: Int32; var feature = UInt32.max, row = 0 }
     private struct Row { var feature: UInt32, window: UInt32; var firstFired, fired, firstResidue, residueBytes: Int }
 
-    /// Tokens from which on a segment is ended at the next feature, and at once.
-    private static let segmentTokens = 1 << 21, segmentTokensMaximum = 1 << 24
+    /// Tokens from which on a segment is ended at the next feature; at eight times as many, at once.
+    private let segmentTokens: Int
     private static let blockTokens = 1 << 16
     private static let noWindow = UInt32.max
 
     /// - Parameters:
     ///   - hook: where the dictionary reads, in the source's words.
     ///   - topic: of all documents, such as the data set's name.
+    ///   - segmentTokens: from so many on a segment is ended at the next feature.
     /// - Throws: where the name is taken.
-    public init(_ catalogue: Catalogue, _ name: DictionaryName, model modelName: String, hook: String, topic topicName: String, from origin: ImportOrigin, engine: String, at time: String) throws {
+    public init(_ catalogue: Catalogue, _ name: DictionaryName, model modelName: String, hook: String, topic topicName: String, from origin: ImportOrigin, engine: String, at time: String, segmentTokens: Int = 1 << 21) throws {
         guard try catalogue.dictionaryIfAny(named: name) == nil else {
             throw MonosemeError("the name \(name) is taken in \(quoted(catalogue.path, limit: 400))", hint: "give what you import another name with --name, or use another catalogue")
         }
-        (self.catalogue, connection, self.name, self.origin, self.time) = (catalogue, catalogue.connection, name, origin, time)
+        (self.catalogue, connection, self.name, self.origin, self.time, self.segmentTokens) = (catalogue, catalogue.connection, name, origin, time, segmentTokens)
         // Digests are put in at the end, when all has been seen.
         try connection.run("INSERT INTO tokenizer (sha256, vocabulary) VALUES (?, 0)", .text("of \(name)"))
         tokenizer = connection.lastInsertedRow
@@ -182,7 +184,7 @@ public final class ImportWriter {
     /// Adds one example row; those of one feature had better come together.
     public func add(_ row: ImportedRow) throws {
         try makeRoom(for: row.feature)
-        if tokens.count >= ImportWriter.segmentTokens, rows.last.map({ $0.feature != row.feature }) ?? false || tokens.count >= ImportWriter.segmentTokensMaximum { try flush() }
+        if tokens.count >= segmentTokens, rows.last.map({ $0.feature != row.feature }) ?? false || tokens.count >= 8 * segmentTokens { try flush() }
         let window = row.tokens.isEmpty ? ImportWriter.noWindow : window(row.tokens, row.line)
         rows.append(Row(feature: UInt32(row.feature), window: window, firstFired: fired.count, fired: row.fired.count, firstResidue: residue.count, residueBytes: row.residue.count))
         fired.append(contentsOf: row.fired)
@@ -196,7 +198,7 @@ public final class ImportWriter {
         var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
         while slots[slot] > 0 {
             let found = windows[Int(slots[slot]) - 1]
-            if found.hash == hash, Int(found.tokens) == own.count, tokens.withUnsafeBufferPointer({ all in (0..<own.count).allSatisfy { all[Int(found.start) + $0] == own[$0] } }) { return slots[slot] - 1 }
+            if found.hash == hash, Int(found.tokens) == own.count, tokens.withUnsafeBufferPointer({ memcmp($0.baseAddress! + Int(found.start), own.baseAddress!, 4 * own.count) }) == 0 { return slots[slot] - 1 }
             slot = (slot + 1) & (slots.count - 1)
         }
         windows.append(Window(hash: hash, start: UInt32(tokens.count), tokens: UInt32(own.count), source: Int32(truncatingIfNeeded: source), line: line.flatMap { Int32(exactly: $0) } ?? 0))
@@ -232,7 +234,8 @@ public final class ImportWriter {
     private func flush() throws {
         guard !rows.isEmpty else { return }
         // By feature; within one, as they came.
-        let order = rows.indices.sorted { rows[$0].feature != rows[$1].feature ? rows[$0].feature < rows[$1].feature : $0 < $1 }
+        let order = zip(rows, rows.dropFirst()).allSatisfy({ $0.feature <= $1.feature }) ? Array(rows.indices)
+            : rows.indices.sorted { rows[$0].feature != rows[$1].feature ? rows[$0].feature < rows[$1].feature : $0 < $1 }
         try connection.run("INSERT INTO segment (run_id, ordinal, first_position, tokens, firings, checksum, finished_at) VALUES (?, ?, ?, 0, 0, 0, ?)",
                            .init(run), .init(segments), .init(corpusTokens), .text(time))
         let segment = connection.lastInsertedRow
@@ -256,17 +259,17 @@ public final class ImportWriter {
                 for at in row.firstFired..<row.firstFired + row.fired where fired[at].value > 0 { hasFiring = true; break }
                 // Activations below 0 are no firings, but they are the row's own all the same.
                 var own = row.window, isNew = true
-                if let known = scratch.rowOfWindow[own] {
-                    if isSame(rows[known], row) { isNew = false } else {
+                if windows[Int(own)].feature == row.feature {
+                    if isSame(rows[windows[Int(own)].row], row) { isNew = false } else {
                         let others = scratch.copies[own, default: []]
-                        if let copy = others.first(where: { isSame(rows[scratch.rowOfWindow[$0]!], row) }) { (own, isNew) = (copy, false) } else {
+                        if let copy = others.first(where: { isSame(rows[windows[Int($0)].row], row) }) { (own, isNew) = (copy, false) } else {
                             own = copy(of: row.window)
                             scratch.copies[row.window, default: []].append(own)
                         }
                     }
                 }
                 if isNew {
-                    scratch.rowOfWindow[own] = order[place]
+                    (windows[Int(own)].feature, windows[Int(own)].row) = (row.feature, order[place])
                     if hasFiring { scratch.fired.append((windows[Int(own)].start, order[place])) }
                 }
                 rows[order[place]].window = own
@@ -346,7 +349,7 @@ public final class ImportWriter {
 
     /// What is worked with, kept from feature to feature.
     private struct Scratch {
-        var rowOfWindow: [UInt32: Int] = [:]
+        /// Of windows that rows of the feature disagree about, those made for the later ones.
         var copies: [UInt32: [UInt32]] = [:]
         var fired: [(start: UInt32, row: Int)] = []
         /// Firings by position in the segment; where each one's window starts.
@@ -355,8 +358,7 @@ public final class ImportWriter {
         var kept: [UInt8] = [], residue: [UInt8] = []
 
         mutating func removeAll() {
-            rowOfWindow.removeAll(keepingCapacity: true)
-            copies.removeAll(keepingCapacity: true)
+            if !copies.isEmpty { copies.removeAll(keepingCapacity: true) }
             fired.removeAll(keepingCapacity: true)
             positions.removeAll(keepingCapacity: true)
             values.removeAll(keepingCapacity: true)
@@ -428,19 +430,19 @@ public final class ImportWriter {
         }
 
         mutating func add(example rank: Int, of feature: Int, at position: Int, _ value: Float) throws {
-            try examples.append(.init(run))
-            try examples.append(.init(feature))
-            try examples.append(.init(rank))
-            try examples.append(.init(position))
-            try examples.append(.init(value))
+            try examples.append(.integer(Int64(run)))
+            try examples.append(.integer(Int64(feature)))
+            try examples.append(.integer(Int64(rank)))
+            try examples.append(.integer(Int64(position)))
+            try examples.append(.real(Double(value)))
         }
 
         mutating func add(token rank: Int, of feature: Int, _ token: Int, _ firings: Int, _ sum: Double) throws {
-            try tokens.append(.init(run))
-            try tokens.append(.init(feature))
-            try tokens.append(.init(rank))
-            try tokens.append(.init(token))
-            try tokens.append(.init(firings))
+            try tokens.append(.integer(Int64(run)))
+            try tokens.append(.integer(Int64(feature)))
+            try tokens.append(.integer(Int64(rank)))
+            try tokens.append(.integer(Int64(token)))
+            try tokens.append(.integer(Int64(firings)))
             try tokens.append(.real(sum))
         }
 
@@ -464,8 +466,6 @@ public final class ImportWriter {
                 insert.bind(digest, at: 4)
                 try insert.run()
             }
-            // Of the numbers at their full width, so that it does not depend on how wide they are kept.
-            part.withUnsafeBytes { corpusDigest.update($0) }
         }
     }
 
@@ -494,13 +494,13 @@ public final class ImportWriter {
     private func writeDocuments() throws {
         var writer = try RowWriter(into: "document (corpus_id, first_position, tokens, ordinal, topic_id, source_id, line)", columns: 7, on: connection)
         for window in windows {
-            try writer.append(.init(corpus))
-            try writer.append(.init(corpusTokens + Int(window.start)))
-            try writer.append(.init(window.tokens))
-            try writer.append(.init(documents))
-            try writer.append(.init(topic))
-            try writer.append(.init(window.source))
-            try writer.append(window.line > 0 ? .init(window.line) : .null)
+            try writer.append(.integer(Int64(corpus)))
+            try writer.append(.integer(Int64(corpusTokens + Int(window.start))))
+            try writer.append(.integer(Int64(window.tokens)))
+            try writer.append(.integer(Int64(documents)))
+            try writer.append(.integer(Int64(topic)))
+            try writer.append(.integer(Int64(window.source)))
+            try writer.append(window.line > 0 ? .integer(Int64(window.line)) : .null)
             documents += 1
             longest = max(longest, Int(window.tokens))
         }
@@ -551,9 +551,10 @@ public final class ImportWriter {
         let vocabularyDigest = hexadecimal(digest.finalize())
         try connection.run("UPDATE tokenizer SET sha256 = ?, vocabulary = ? WHERE id = ?", .text(vocabularyDigest), .init(vocabulary.count), .init(tokenizer))
         try connection.run("UPDATE model SET vocabulary = ? WHERE id = ?", .init(vocabulary.count), .init(model))
-        corpusDigest.update("of \(name), \(documents) documents")
+        var corpusDigest = SHA256()
+        corpusDigest.update("monoseme import \(name), \(documents) documents, \(vocabularyDigest)\n")
+        try connection.query("SELECT sha256 FROM token_block WHERE corpus_id = ? ORDER BY first_position", [.init(corpus)]) { corpusDigest.update($0.text(0)) }
         try connection.run("UPDATE corpus SET fingerprint = ?, tokens = ?, documents = ?, is_complete = 1 WHERE id = ?", .text(hexadecimal(corpusDigest.finalize())), .init(corpusTokens), .init(documents), .init(corpus))
-        corpusDigest = SHA256()
         try connection.run("UPDATE topic SET tokens = ?, documents = ? WHERE id = ?", .init(corpusTokens), .init(documents), .init(topic))
         try connection.run("UPDATE dictionary SET features = ? WHERE id = ?", .init(statistics.count), .init(dictionary))
         // Topics are not weighed: what examples there are was chosen by somebody, and not by topic.

@@ -162,8 +162,10 @@ private struct LabelKeeper {
                 left += 1
                 continue
             }
-            let entry = LabelEntry(text, for: FeatureName(dictionary: name, index: label.feature), author: label.model ?? label.author ?? "neuronpedia",
-                                   authorKind: label.model != nil || label.type != nil ? .model : .person, method: label.type ?? "neuronpedia")
+            func named(_ name: String?) -> String? { name.flatMap { $0.contains { !$0.isWhitespace } ? $0 : nil } }
+            let model = named(label.model), type = named(label.type)
+            let entry = LabelEntry(text, for: FeatureName(dictionary: name, index: label.feature), author: model ?? named(label.author) ?? "neuronpedia",
+                                   authorKind: model != nil || type != nil ? .model : .person, method: type ?? "neuronpedia")
             do { try writer.add(entry, residue: label.residue, at: label.createdAt ?? time) } catch let error as MonosemeError { throw MonosemeError("\(place): \(error.message)", hint: error.hint) }
         }
         if left > 10 { warn("\(left - 10) more explanations are no labels, and are left out") }
