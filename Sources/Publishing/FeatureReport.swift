@@ -65,6 +65,8 @@ public struct FeatureReport: Sendable {
     public var dictionary: FeatureDictionary
     /// Whether every firing is kept, or the strongest only.
     public var keepTop: Int?
+    /// The share of tokens on which it fires, as the source of an import states it.
+    public var statedDensity: Double?
     public var statistics: ActivationStatistics
     public var labels: [Label]
     public var tokens: [Token]
@@ -104,6 +106,9 @@ public final class Reporter {
     public let text: CorpusText
     /// Whether there are lineages to ask.
     private let hasLineages: Bool
+    /// Whether the postings are those within some windows only, so that groups by strength cannot be counted from them.
+    private let hasExamplesOnly: Bool
+    private let documentNames: DocumentCache
 
     static let quantiles = 10
 
@@ -111,6 +116,8 @@ public final class Reporter {
         (self.catalogue, self.run) = (catalogue, run)
         text = try CorpusText(catalogue, corpus: run.corpus)
         hasLineages = try catalogue.lineages().contains { $0.coarse.id == run.dictionary.id || $0.fine.id == run.dictionary.id }
+        hasExamplesOnly = try catalogue.connection.integer("SELECT evidence = 'examples' FROM run WHERE id = ?", .init(run.id)) == 1
+        documentNames = DocumentCache(catalogue, run.corpus)
     }
 
     public func report(on feature: Int, _ scope: ReportScope) throws -> FeatureReport {
@@ -120,7 +127,6 @@ public final class Reporter {
         var firings = try catalogue.firings(of: feature, in: run)
         if scope.isRaw { for place in firings.values.indices { firings.values[place] *= scale } }
         let activations = firings
-        let documentNames = DocumentCache(catalogue, run.corpus)
         func example(_ place: Int) throws -> FeatureReport.Example {
             let window = try text.window(around: activations.positions[place], scope.window)
             return FeatureReport.Example(position: activations.positions[place], activation: activations.values[place], window: window,
@@ -129,7 +135,7 @@ public final class Reporter {
         }
         let name = FeatureName(dictionary: dictionary.name, index: feature)
         return FeatureReport(
-            overview: scope.isRaw ? overview.scaled(by: Double(scale)) : overview, dictionary: dictionary, keepTop: run.keepTop,
+            overview: scope.isRaw ? overview.scaled(by: Double(scale)) : overview, dictionary: dictionary, keepTop: run.keepTop, statedDensity: try statedDensity(id),
             statistics: scope.isRaw ? try catalogue.statistics(of: feature, in: run).scaled(by: Double(scale), histogramOf: firings.values) : try catalogue.statistics(of: feature, in: run), labels: try catalogue.labels(of: name),
             tokens: try connection.rows("SELECT token, firings, sum FROM feature_token WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
                 FeatureReport.Token(id: $0.integer(0), text: try spelling($0.integer(0)), firings: $0.integer(1), sum: $0.real(2))
@@ -138,7 +144,9 @@ public final class Reporter {
             neuronsByWeight: try neurons("weight", id), neuronsByCorrelation: try neurons("correlation", id),
             topics: try catalogue.topicRates(of: feature, in: run, by: .firings).prefix(scope.topics).map { scope.isRaw ? $0.scaled(by: Double(scale)) : $0 },
             examples: try examplePlaces(firings, id, scope.examples).map(example),
-            intervals: try intervals(firings, scope.samples, example), quantiles: try quantiles(firings, scope.samples, example),
+            intervals: try hasExamplesOnly ? storedGroups("interval", id, firings, scale, example).map { .init(centre: $0.low, firings: $0.firings, samples: $0.samples) } : intervals(firings, scope.samples, example),
+            quantiles: try hasExamplesOnly ? storedGroups("quantile", id, firings, scale, example).map { .init(lowest: $0.low, highest: $0.high, firings: $0.firings, samples: $0.samples) }
+                : quantiles(firings, scope.samples, example),
             neighbours: try scope.neighbours == 0 ? [] : neighbours(of: feature, scope.neighbours), lineage: try kin(of: name),
             labelSuggestions: try overview.label == nil ? catalogue.labelSuggestions(for: name) : [])
     }
@@ -146,6 +154,19 @@ public final class Reporter {
     private func kin(of name: FeatureName) throws -> FeatureReport.Kin {
         guard hasLineages else { return FeatureReport.Kin() }
         return FeatureReport.Kin(parents: try catalogue.parents(of: name), children: try catalogue.children(of: name), facts: try catalogue.lineageNodes(of: name))
+    }
+
+    private func statedDensity(_ id: Int) throws -> Double? {
+        try catalogue.connection.first("SELECT density FROM statistic WHERE run_id = ? AND feature_id = ?", .init(run.id), .init(id)) { $0.optionalReal(0) } ?? nil
+    }
+
+    /// Groups by strength as an import brought them.
+    private func storedGroups(_ kind: String, _ id: Int, _ firings: PostingList, _ scale: Float, _ example: (Int) throws -> FeatureReport.Example) throws
+        -> [(low: Float, high: Float, firings: Int, samples: [FeatureReport.Example])] {
+        try catalogue.connection.rows("SELECT low, high, firings, position FROM feature_group WHERE run_id = ? AND feature_id = ? AND kind = ? ORDER BY ordinal",
+                                      .init(run.id), .init(id), .text(kind)) { row in
+            (Float(row.real(0)) * scale, Float(row.real(1)) * scale, row.integer(2), try row.optionalInteger(3).flatMap { firings.place(of: $0) }.map { [try example($0)] } ?? [])
+        }
     }
 
     private func spelling(_ token: Int) throws -> String { String(decoding: try text.bytes(of: Int32(token)), as: UTF8.self) }
@@ -163,6 +184,14 @@ public final class Reporter {
     }
 
     private func neighbours(of feature: Int, _ k: Int) throws -> [FeatureReport.Neighbour] {
+        // Without vectors, what a graph holds.
+        if run.dictionary.width == 0 {
+            let stored = try catalogue.connection.rows("""
+                SELECT neighbour_id & 4294967295, cosine FROM feature_neighbour
+                WHERE feature_id = ?1 AND graph_id = (SELECT id FROM neighbour_graph WHERE dictionary_id = ?2 AND target_id = ?2 AND is_complete ORDER BY k DESC LIMIT 1) AND rank <= ?3 ORDER BY rank
+                """, .init(run.dictionary.featureID(feature)), .init(run.dictionary.id), .init(k)) { Neighbour(feature: $0.integer(0), cosine: Float($0.real(1))) }
+            return try catalogue.describe(stored, in: run.dictionary)
+        }
         let query = try catalogue.decoder(of: feature, in: run.dictionary)
         guard query.contains(where: { $0 != 0 }) else { return [] }
         return try catalogue.describe(try catalogue.nearest(to: query, in: run.dictionary, k: k, excluding: feature), in: run.dictionary)
@@ -175,7 +204,7 @@ public final class Reporter {
         let chosen = try catalogue.connection.rows("SELECT position FROM feature_example WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
             $0.integer(0)
         }.compactMap { firings.place(of: $0) }
-        if run.isComplete, count <= chosen.count || chosen.count < examplesKept { return Array(chosen.prefix(count)) }
+        if hasExamplesOnly || run.isComplete && (count <= chosen.count || chosen.count < examplesKept) { return Array(chosen.prefix(count)) }
         return try firings.distinctExamples(count, in: text)
     }
 

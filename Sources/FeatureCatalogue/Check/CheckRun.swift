@@ -17,6 +17,8 @@ extension Examination {
                                                        expected: corpus.isComplete ? "\(corpus.tokens)" : "a corpus that has not been read to its end"))
                     }
                     guard let segments else { return }
+                    // Nothing can be counted again from the firings within some windows.
+                    guard try connection.integer("SELECT evidence = 'firings' FROM run WHERE id = ?", .init(run.id)) != 0 else { return try examineTotals(of: run) }
                     part("firings of a run") { try examineFirings(of: run, segments, corpus) }
                     part("firings of a run") { try examineTotals(of: run) }
                 }

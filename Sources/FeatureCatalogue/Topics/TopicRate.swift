@@ -14,6 +14,8 @@ public struct TopicRate: Sendable, Equatable {
     /// `rate` against the feature's rate over all tokens.
     public let lift: Double
     public let meanWhenActive: Double
+    /// Of the activations on the topic.
+    public let sum: Double
     public let maximum: Double
     public let documentsFiring: Int
     public let topicDocuments: Int
@@ -76,14 +78,15 @@ extension Catalogue {
         if order == .z || order == .auroc { try demandTopicEvidence(of: run) }
         var rates: [TopicRate] = []
         try connection.query("""
-            SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1, mass_specificity, z, q, auroc
+            SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1, mass_specificity, z, q, auroc,
+                (SELECT t.sum FROM feature_topic AS t WHERE t.run_id = topic_rate.run_id AND t.topic_id = topic_rate.topic_id AND t.feature_id = topic_rate.feature_id)
             FROM topic_rate WHERE run_id = ? AND \(condition)
             """, [.init(run.id)] + values) { row in
             let firings = row.integer(2), topicTokens = row.integer(3), share = row.real(5)
             let all = share > 0 ? Int((Double(firings) / share).rounded()) : firings
             rates.append(TopicRate(
                 feature: FeatureName(dictionary: run.dictionary.name, index: row.integer(0)), topic: row.text(1), firings: firings, topicTokens: topicTokens,
-                rate: row.real(4), share: share, lift: row.real(6), meanWhenActive: row.real(7), maximum: row.real(8), documentsFiring: row.integer(9),
+                rate: row.real(4), share: share, lift: row.real(6), meanWhenActive: row.real(7), sum: row.real(19), maximum: row.real(8), documentsFiring: row.integer(9),
                 topicDocuments: row.integer(10),
                 detector: row.optionalReal(11).map { TopicDetector(threshold: Float($0), precision: row.real(12), recall: row.real(13), f1: row.real(14)) },
                 massSpecificity: row.real(15), z: row.optionalReal(16), q: row.optionalReal(17), auroc: row.optionalReal(18),
