@@ -12,6 +12,8 @@ public struct JSONWriter {
 
     public init(indentation: Int? = nil) { self.indentation = indentation }
 
+    public var isIndented: Bool { indentation != nil }
+
     /// Takes what has been written so far and forgets it, so that long documents stream.
     public mutating func drain() -> [UInt8] {
         defer { bytes.removeAll(keepingCapacity: true) }
@@ -34,6 +36,30 @@ public struct JSONWriter {
     /// A value that is JSON already, as the caller vouches.
     public mutating func value(json: some Collection<UInt8>) { separate(); bytes.append(contentsOf: json) }
 
+    /// A value that `write` adds to the bytes itself, as JSON.
+    public mutating func value(writtenBy write: (inout [UInt8]) -> Void) { separate(); write(&bytes) }
+
+    /// An array of numbers: what examples are made of, thousands to a feature.
+    public mutating func value(_ numbers: [Int32]) {
+        guard indentation == nil else { return array { writer in for number in numbers { writer.value(number) } } }
+        separate()
+        for (place, number) in numbers.enumerated() {
+            bytes.append(place == 0 ? UInt8(ascii: "[") : UInt8(ascii: ","))
+            if number >= 0 { append(UInt32(number)) } else { append(String(number)) }
+        }
+        append(numbers.isEmpty ? "[]" : "]")
+    }
+
+    public mutating func value(_ numbers: [Float]) {
+        guard indentation == nil else { return array { writer in for number in numbers { writer.value(number) } } }
+        separate()
+        for (place, number) in numbers.enumerated() {
+            bytes.append(place == 0 ? UInt8(ascii: "[") : UInt8(ascii: ","))
+            if number.bitPattern == 0 { bytes.append(UInt8(ascii: "0")) } else { append(number) }
+        }
+        append(numbers.isEmpty ? "[]" : "]")
+    }
+
     /// Bytes in base64.
     public mutating func value(base64 raw: UnsafeRawBufferPointer) {
         separate()
@@ -54,8 +80,9 @@ public struct JSONWriter {
         // Most numbers are counts and zeros; minus zero is neither.
         if let small = UInt32(exactly: value), value.sign == .plus { append(small) } else { append(JSONWriter.literal(value)) }
     }
-    public mutating func value(_ value: Float) {
-        separate()
+    public mutating func value(_ value: Float) { separate(); append(value) }
+
+    private mutating func append(_ value: Float) {
         if value < 0x1p24, let small = UInt32(exactly: value), value.sign == .plus { append(small) } else { append(JSONWriter.literal(value)) }
     }
 

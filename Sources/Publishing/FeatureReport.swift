@@ -104,20 +104,22 @@ public final class Reporter {
     public let catalogue: Catalogue
     public let run: Run
     public let text: CorpusText
-    /// Whether there are lineages to ask.
-    private let hasLineages: Bool
+    /// Those of the dictionary.
+    private let lineages: [Lineage]
     /// Whether the postings are those within some windows only, so that groups by strength cannot be counted from them.
     private let hasExamplesOnly: Bool
     private let documentNames: DocumentCache
+    private let corpusTopics: [Topic]
 
     static let quantiles = 10
 
     public init(_ catalogue: Catalogue, _ run: Run) throws {
         (self.catalogue, self.run) = (catalogue, run)
         text = try CorpusText(catalogue, corpus: run.corpus)
-        hasLineages = try catalogue.lineages().contains { $0.coarse.id == run.dictionary.id || $0.fine.id == run.dictionary.id }
+        lineages = try catalogue.lineages().filter { $0.coarse.id == run.dictionary.id || $0.fine.id == run.dictionary.id }
         hasExamplesOnly = try catalogue.connection.integer("SELECT evidence = 'examples' FROM run WHERE id = ?", .init(run.id)) == 1
         documentNames = DocumentCache(catalogue, run.corpus)
+        corpusTopics = try catalogue.topics(of: run.corpus)
     }
 
     public func report(on feature: Int, _ scope: ReportScope) throws -> FeatureReport {
@@ -133,16 +135,16 @@ public final class Reporter {
                                          activations: activations.activations(at: window.firstPosition..<window.firstPosition + window.tokens.count),
                                          document: try documentNames.document(at: activations.positions[place], text.documents.starts[window.documentIndex]))
         }
-        let name = FeatureName(dictionary: dictionary.name, index: feature)
+        let name = FeatureName(dictionary: dictionary.name, index: feature), statistics = try catalogue.statistics(of: feature, in: run)
         return FeatureReport(
             overview: scope.isRaw ? overview.scaled(by: Double(scale)) : overview, dictionary: dictionary, keepTop: run.keepTop, statedDensity: try statedDensity(id),
-            statistics: scope.isRaw ? try catalogue.statistics(of: feature, in: run).scaled(by: Double(scale), histogramOf: firings.values) : try catalogue.statistics(of: feature, in: run), labels: try catalogue.labels(of: name),
+            statistics: scope.isRaw ? statistics.scaled(by: Double(scale), histogramOf: firings.values) : statistics, labels: try catalogue.labels(of: name),
             tokens: try connection.rows("SELECT token, firings, sum FROM feature_token WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
                 FeatureReport.Token(id: $0.integer(0), text: try spelling($0.integer(0)), firings: $0.integer(1), sum: $0.real(2))
             },
             raisedLogits: try logits("rank > 0 ORDER BY rank", id), loweredLogits: try logits("rank < 0 ORDER BY rank DESC", id),
             neuronsByWeight: try neurons("weight", id), neuronsByCorrelation: try neurons("correlation", id),
-            topics: try catalogue.topicRates(of: feature, in: run, by: .firings).prefix(scope.topics).map { scope.isRaw ? $0.scaled(by: Double(scale)) : $0 },
+            topics: try catalogue.topicRates(of: feature, in: run, corpusTopics, total: statistics).prefix(scope.topics).map { scope.isRaw ? $0.scaled(by: Double(scale)) : $0 },
             examples: try examplePlaces(firings, id, scope.examples).map(example),
             intervals: try hasExamplesOnly ? storedGroups("interval", id, firings, scale, example).map { .init(centre: $0.low, firings: $0.firings, samples: $0.samples) } : intervals(firings, scope.samples, example),
             quantiles: try hasExamplesOnly ? storedGroups("quantile", id, firings, scale, example).map { .init(lowest: $0.low, highest: $0.high, firings: $0.firings, samples: $0.samples) }
@@ -152,8 +154,8 @@ public final class Reporter {
     }
 
     private func kin(of name: FeatureName) throws -> FeatureReport.Kin {
-        guard hasLineages else { return FeatureReport.Kin() }
-        return FeatureReport.Kin(parents: try catalogue.parents(of: name), children: try catalogue.children(of: name), facts: try catalogue.lineageNodes(of: name))
+        guard !lineages.isEmpty else { return FeatureReport.Kin() }
+        return FeatureReport.Kin(parents: try catalogue.parents(of: name), children: try catalogue.children(of: name), facts: try catalogue.lineageNodes(of: name, in: run.dictionary, among: lineages))
     }
 
     private func statedDensity(_ id: Int) throws -> Double? {
@@ -218,13 +220,37 @@ public final class Reporter {
     }
 
     private func quantiles(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Quantile] {
-        let order = firings.values.indices.sorted { firings.values[$0] == firings.values[$1] ? $0 < $1 : firings.values[$0] < firings.values[$1] }
+        let order = Reporter.orderByValue(firings.values)
         let groups = min(Reporter.quantiles, order.count)
         return try (0..<groups).map { group in
             let places = order[(group * order.count / groups)..<((group + 1) * order.count / groups)]
             return FeatureReport.Quantile(lowest: firings.values[places.first!], highest: firings.values[places.last!], firings: places.count,
                                           samples: try drawn(samples, of: Array(places), firings).map(example))
         }
+    }
+
+    /// Places in order of their values, the weakest first, equal ones as they stand. Values are positive, so that they compare as their bits do, which are
+    /// sorted eleven at a time: a feature may fire millions of times.
+    private static func orderByValue(_ values: [Float]) -> [Int] {
+        guard values.count > 512 else { return values.indices.sorted { values[$0] == values[$1] ? $0 < $1 : values[$0] < values[$1] } }
+        var keys = values.enumerated().map { UInt64($1.bitPattern) << 32 | UInt64($0) }, sorted = keys
+        for shift in [UInt64(32), 43, 54] {
+            var starts = [Int](repeating: 0, count: 2048)
+            for key in keys { starts[Int(key >> shift & 2047)] += 1 }
+            var sum = 0
+            for bin in starts.indices { (starts[bin], sum) = (sum, sum + starts[bin]) }
+            keys.withUnsafeBufferPointer { keys in
+                sorted.withUnsafeMutableBufferPointer { sorted in
+                    for key in keys {
+                        let bin = Int(key >> shift & 2047)
+                        sorted[starts[bin]] = key
+                        starts[bin] += 1
+                    }
+                }
+            }
+            swap(&keys, &sorted)
+        }
+        return keys.map { Int(truncatingIfNeeded: $0 & 0xffff_ffff) }
     }
 
     /// The `count` members with the smallest hash of their position: as good as drawn at random, and the same every time.

@@ -160,11 +160,15 @@ extension FeatureReport.Example {
             writer.member("topic", document.topic)
             writer.member("text", window.text)
             writer.key("token_ids")
-            writer.array { writer in for token in window.tokens { writer.value(token) } }
+            writer.value(window.tokens)
             writer.key("tokens")
-            writer.array { writer in for (token, bytes) in zip(window.tokens, window.spellings) { writer.value(json: spellings.json(token, bytes)) } }
+            if writer.isIndented {
+                writer.array { writer in for bytes in window.spellings { writer.value(String(decoding: bytes, as: UTF8.self)) } }
+            } else {
+                writer.value(writtenBy: { out in spellings.append(window, to: &out) })
+            }
             writer.key("activations")
-            writer.array { writer in for activation in activations { writer.value(activation) } }
+            writer.value(activations)
             writer.member("focus", window.focus)
         }
     }

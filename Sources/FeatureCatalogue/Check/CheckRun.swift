@@ -66,6 +66,9 @@ extension Examination {
 
     private func examineNeurons(of run: Run) throws {
         let low = run.dictionary.featureID(0)
+        // Of a dictionary without its vectors the width is what its source states, if it does.
+        let stated = try connection.first("SELECT stated_width FROM dictionary WHERE id = ?", .init(run.dictionary.id)) { $0.optionalInteger(0) } ?? nil
+        let width = run.dictionary.width > 0 ? run.dictionary.width : stated ?? .max
         var previous: (feature: Int, basis: String, rank: Int, strength: Double)?
         try connection.query("SELECT feature_id, basis, rank, neuron, value FROM feature_neuron WHERE run_id = ? ORDER BY feature_id, basis, rank", [.init(run.id)]) { row in
             let feature = row.integer(0), basis = row.text(1), rank = row.integer(2), value = row.real(4)
@@ -75,7 +78,7 @@ extension Examination {
             let before = previous.flatMap { $0.feature == feature && $0.basis == basis ? $0 : nil }
             expect(rank, (before?.rank ?? 0) &+ 1, "rank of a neuron", at: here)
             if !(strength <= before?.strength ?? 1.0001) { damage("order of neurons", at: here, found: "\(strength)", expected: "no more than \(before?.strength ?? 1)") }
-            if !(0..<run.dictionary.width).contains(row.integer(3)) { damage("neuron of a feature", at: here, found: "\(row.integer(3))", expected: "0 to \(run.dictionary.width - 1)") }
+            if !(0..<width).contains(row.integer(3)) { damage("neuron of a feature", at: here, found: "\(row.integer(3))", expected: "0 to \(width - 1)") }
             previous = (feature, basis, rank, strength)
             counted("neurons", 1)
         }

@@ -5,10 +5,10 @@ import SQLite
 
 /// The tokens of some windows of a corpus, each at its position: what an export without firings tells of the text.
 ///
-/// Memory: 4 bytes for each position of pages that a window lies in, at most for each of the corpus.
+/// Memory: 4 bytes for each position of pages that a window lies in. Pages are small, so that a file of windows far apart takes but a few times its own size.
 final class CorpusWindows {
     private let tokens: Int, vocabulary: Int
-    private static let pageSize = 4096
+    private static let pageSize = 256, tokensPerBlock = 65_536
     /// By position / `pageSize`; −1: not known.
     private var pages: [Int: [Int32]] = [:]
 
@@ -37,18 +37,22 @@ final class CorpusWindows {
         }(&pages[page, default: [Int32](repeating: -1, count: CorpusWindows.pageSize)])
     }
 
-    /// Calls `body` with each stretch of known tokens, ascending, of a page at most.
-    private func forEachStretch(_ body: (Int, ArraySlice<Int32>) throws -> Void) rethrows {
+    /// Calls `body` with each stretch of known tokens, ascending, a block's worth at most.
+    private func forEachStretch(_ body: (Int, [Int32]) throws -> Void) rethrows {
+        var first = 0, stretch: [Int32] = []
+        func flush() throws {
+            if !stretch.isEmpty { try body(first, stretch) }
+            stretch.removeAll(keepingCapacity: true)
+        }
         for number in pages.keys.sorted() {
-            let page = pages[number]!
-            var at = 0
-            while at < page.count {
-                guard page[at] >= 0 else { at += 1; continue }
-                let start = at
-                while at < page.count, page[at] >= 0 { at += 1 }
-                try body(number * CorpusWindows.pageSize + start, page[start..<at])
+            for (at, id) in pages[number]!.enumerated() where id >= 0 {
+                let position = number * CorpusWindows.pageSize + at
+                if position != first + stretch.count || stretch.count == CorpusWindows.tokensPerBlock { try flush() }
+                if stretch.isEmpty { first = position }
+                stretch.append(id)
             }
         }
+        try flush()
     }
 
     /// Writes the windows as blocks, together with those that are there.
@@ -71,7 +75,7 @@ final class CorpusWindows {
     /// Makes sure that a corpus that is all there has the same tokens.
     func compare(with catalogue: Catalogue, corpus: Int) throws {
         try forEachStretch { first, ids in
-            if try catalogue.tokens(of: corpus, at: first..<first + ids.count) != Array(ids) { throw contradiction("the tokens from position \(first) on") }
+            if try catalogue.tokens(of: corpus, at: first..<first + ids.count) != ids { throw contradiction("the tokens from position \(first) on") }
         }
     }
 

@@ -34,8 +34,10 @@ final class ExportedRows {
     /// Whether the catalogue had windows of the corpus only.
     private let hadWindows: Bool
     private let isNewTokenizer: Bool
-    private var tokensDone = 0, documentsDone = 0, nextToken = 0
+    private var tokensDone = 0, documentsDone = 0, documentsEnd = 0, nextToken = 0
     private var checksums: [UInt64]
+    /// Of each feature, the firings in its posting lists.
+    private(set) var firingsListed: [Int]
     private var lastList: (segment: Int, feature: Int) = (-1, -1)
     private var insertPosting: Statement
     private var blocksGone = false
@@ -118,6 +120,7 @@ final class ExportedRows {
             return connection.lastInsertedRow
         }
         checksums = [UInt64](repeating: 0, count: segments.count)
+        firingsListed = [Int](repeating: 0, count: head.hasFirings ? head.features : 0)
         if let e = head.evaluation {
             try connection.run("""
                 INSERT INTO evaluation (run_id, contexts, tokens, l0, mean_squared_error, explained_variance, loss_original, loss_spliced, loss_zero_ablated, loss_mean_ablated, neuron_tokens)
@@ -256,9 +259,10 @@ final class ExportedRows {
                     guard values.count < 6 else { throw cursor.fail("a document of more than six numbers") }
                     values.append(try cursor.optionalInteger())
                 }
-                guard values.count == 6, let first = values[0], let tokens = values[1], let ordinal = values[2], let topic = values[3], let source = values[4], first >= 0, first < head.tokens, tokens >= 0,
+                guard values.count == 6, let first = values[0], let tokens = values[1], let ordinal = values[2], let topic = values[3], let source = values[4], first >= documentsEnd, first < head.tokens, tokens >= 0,
                       tokens <= head.tokens - first, ordinal >= 0, head.topics.indices.contains(topic), sources.indices.contains(source) else { throw cursor.fail("a document that does not lie in the corpus, its topics and sources") }
                 documentsDone += 1
+                documentsEnd = first + tokens
                 guard isNewCorpus else { return }
                 try connection.run("INSERT INTO document (corpus_id, first_position, tokens, ordinal, topic_id, source_id, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
                                    .init(corpus), .init(first), .init(tokens), .init(ordinal), .init(topics[head.topics[topic][0].string!]!), .init(sources[source]), .init(values[5]))
@@ -315,6 +319,7 @@ final class ExportedRows {
                 guard count > 0 else { throw cursor.fail("a posting list that is malformed") }
                 if positions.count < count { (positions, values) = (.init(repeating: 0, count: 2 * count), .init(repeating: 0, count: 2 * count)) }
                 guard kernel_posting_decode(list, list.count, count, &positions, &values) == 0, Int(positions[count - 1]) < head.segments[segment].tokens else { throw cursor.fail("a posting list that is malformed") }
+                firingsListed[feature] += count
                 checksums[segment] = kernel_checksum(checksums[segment], list, list.count)
                 insertPosting.bind(firstPostingID(ofSegment: segments[segment]) + feature, at: 0)
                 try list.withUnsafeBytes { bytes in

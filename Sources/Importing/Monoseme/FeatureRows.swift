@@ -148,6 +148,9 @@ final class FeatureRows {
         }
         for place in [8, 9] { if let position = s[place].integer, position >= head.tokens { throw cursor.fail("the position \(position) in a corpus of \(head.tokens) tokens") } }
         rows.firingsCounted += s[1].integer!
+        if head.hasFirings, head.run[0].string == "firings", case let listed = rows.firingsListed[index], case let kept = min(s[1].integer!, head.keepTop ?? .max), listed != kept {
+            throw cursor.fail("\(listed) firings in the posting lists of \(head.name)/\(index), where \(kept) are said to be")
+        }
         try feature.run(.init(id), .init(dictionary.id), .init(index), s[11], s[12], s[13])
         try statistic.run(.init(rows.run), .init(id), s[1], s[4], s[5], s[6], s[7], s[8], s[9], .blob(histogram.bytes), s[3])
     }
