@@ -52,8 +52,8 @@ let package = Package(
         .target(name: "Training", dependencies: ["DictionaryLearning", "Ingestion", "Tokenization", "Transformer", "SparseCoding", "LinearAlgebra", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Analyses", dependencies: ["FeatureCatalogue", "Worker", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
         .target(name: "Labelling", dependencies: ["FeatureCatalogue", "Analyses", "Worker", "SQLite", "Numerics", "Formats", "Diagnostics"], swiftSettings: spans + optimised),
-        .target(name: "Importing", dependencies: ["FeatureCatalogue", "Ingestion", "SparseCoding", "Tokenization", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
-        .target(name: "Publishing", dependencies: ["FeatureCatalogue", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
+        .target(name: "Importing", dependencies: ["FeatureCatalogue", "Ingestion", "Publishing", "SparseCoding", "Tokenization", "LinearAlgebra", "SQLite", "Numerics", "Formats", "Diagnostics", "Kernels"], swiftSettings: spans + optimised),
+        .target(name: "Publishing", dependencies: ["FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], exclude: ["Export.schema.json"], swiftSettings: spans + optimised),
 
         // The faces.
         .target(name: "Commands", dependencies: ["Analyses", "Labelling", "Importing", "Training", "DictionaryLearning", "Ingestion", "Publishing", "SQLFunctions", "FeatureCatalogue", "SQLite", "Formats", "Diagnostics"], swiftSettings: spans),

@@ -34,6 +34,26 @@ CREATE TABLE import_example (
     residue TEXT NOT NULL -- an array with an object for each
 ) STRICT;
 
+-- What there is of a corpus. whole: every token. windows: the tokens of some windows, each where it stands in the corpus; what lies between them
+-- is known by its number only.
+ALTER TABLE corpus ADD COLUMN coverage TEXT NOT NULL DEFAULT 'whole' CHECK (coverage IN ('whole', 'windows'));
+-- d_in as the source states it, of a dictionary whose vectors did not come (width 0); NULL: width.
+ALTER TABLE dictionary ADD COLUMN stated_width INTEGER;
+
+-- A feature's firings in groups by strength, and one firing of each group, of a run whose other firings did not come: what show and an export
+-- say of groups is read here, since it cannot be counted.
+CREATE TABLE feature_group (
+    run_id INTEGER NOT NULL REFERENCES run (id),
+    feature_id INTEGER NOT NULL REFERENCES feature (id),
+    kind TEXT NOT NULL CHECK (kind IN ('interval', 'quantile')),
+    ordinal INTEGER NOT NULL, -- from 0, the weakest first
+    low REAL NOT NULL, -- interval: its centre; quantile: the least activation
+    high REAL NOT NULL, -- interval: its centre; quantile: the greatest activation
+    firings INTEGER NOT NULL,
+    position INTEGER, -- of the one that stands for them; NULL: there is none
+    PRIMARY KEY (run_id, feature_id, kind, ordinal)
+) STRICT, WITHOUT ROWID;
+
 DROP VIEW feature_overview;
 
 -- One row a feature. status: dead (no firing in these tokens), dense (fires on more than a tenth of them), ultralow

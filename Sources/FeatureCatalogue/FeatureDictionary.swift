@@ -20,7 +20,8 @@ public struct FeatureDictionary: Sendable, Equatable {
     public func featureID(_ index: Int) -> Int { id << 32 + index }
 
     /// Whether its numbers can be those of a dictionary. A stranger's file may say anything; sizes are multiplied and ranges made of them.
-    var hasSoundShape: Bool { (0...featuresMaximum).contains(features) && ((1...1 << 28).contains(width) || !hasVectors) && (0..<1 << 31).contains(id) }
+    /// A width of 0 says that its vectors are not there.
+    var hasSoundShape: Bool { (0...featuresMaximum).contains(features) && (0...1 << 28).contains(width) && (0..<1 << 31).contains(id) }
 }
 
 extension Catalogue {

@@ -105,7 +105,14 @@ extension Catalogue {
     /// One for each of `features`, in their order, by one statement; of nothing but `nil` where the dictionary has not been run.
     public func briefs(of features: [Int], in dictionary: FeatureDictionary) throws -> [FeatureBrief] {
         if features.isEmpty { return [] }
-        var statement = try Statement("SELECT label, density, top_token FROM feature_overview WHERE feature_id = ?", on: connection)
+        let query = "SELECT label, density, top_token FROM feature_overview WHERE feature_id = ?"
+        if connection.keepsStatements {
+            return try features.map { feature in
+                try connection.first(query, .init(dictionary.featureID(feature))) { FeatureBrief(label: $0.optionalText(0), density: $0.optionalReal(1), topToken: $0.optionalText(2)) }
+                    ?? FeatureBrief(label: nil, density: nil, topToken: nil)
+            }
+        }
+        var statement = try Statement(query, on: connection)
         return try features.map { feature in
             statement.bind(dictionary.featureID(feature), at: 0)
             defer { statement.reset() }

@@ -38,7 +38,7 @@ extension Catalogue {
             for segment in try segments(of: run) {
                 for table in ["posting", "import_example"] { try connection.run("DELETE FROM \(table) WHERE id >= ? AND id < ?", .init(segment.id << 24), .init((segment.id + 1) << 24)) }
             }
-            for table in ["import_source", "evaluation", "feature_neuron", "feature_token", "feature_example", "feature_topic", "statistic", "segment"] { try connection.run("DELETE FROM \(table) WHERE run_id = ?", .init(run.id)) }
+            for table in ["import_source", "evaluation", "feature_neuron", "feature_token", "feature_example", "feature_topic", "feature_group", "statistic", "segment"] { try connection.run("DELETE FROM \(table) WHERE run_id = ?", .init(run.id)) }
             try connection.run("DELETE FROM run WHERE id = ?", .init(run.id))
         }
         let features: [SQLiteValue] = [.init(dictionary.featureID(0)), .init((dictionary.id + 1) << 32)]

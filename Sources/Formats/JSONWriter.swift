@@ -12,6 +12,8 @@ public struct JSONWriter {
 
     public init(indentation: Int? = nil) { self.indentation = indentation }
 
+    public var isIndented: Bool { indentation != nil }
+
     /// Takes what has been written so far and forgets it, so that long documents stream.
     public mutating func drain() -> [UInt8] {
         defer { bytes.removeAll(keepingCapacity: true) }
@@ -31,12 +33,58 @@ public struct JSONWriter {
         followsKey = true
     }
 
+    /// A value that is JSON already, as the caller vouches.
+    public mutating func value(json: some Collection<UInt8>) { separate(); bytes.append(contentsOf: json) }
+
+    /// A value that `write` adds to the bytes itself, as JSON.
+    public mutating func value(writtenBy write: (inout [UInt8]) -> Void) { separate(); write(&bytes) }
+
+    /// An array of numbers: what examples are made of, thousands to a feature.
+    public mutating func value(_ numbers: [Int32]) {
+        guard indentation == nil else { return array { writer in for number in numbers { writer.value(number) } } }
+        separate()
+        for (place, number) in numbers.enumerated() {
+            bytes.append(place == 0 ? UInt8(ascii: "[") : UInt8(ascii: ","))
+            if number >= 0 { append(UInt32(number)) } else { append(String(number)) }
+        }
+        append(numbers.isEmpty ? "[]" : "]")
+    }
+
+    public mutating func value(_ numbers: [Float]) {
+        guard indentation == nil else { return array { writer in for number in numbers { writer.value(number) } } }
+        separate()
+        for (place, number) in numbers.enumerated() {
+            bytes.append(place == 0 ? UInt8(ascii: "[") : UInt8(ascii: ","))
+            if number.bitPattern == 0 { bytes.append(UInt8(ascii: "0")) } else { append(number) }
+        }
+        append(numbers.isEmpty ? "[]" : "]")
+    }
+
+    /// Bytes in base64.
+    public mutating func value(base64 raw: UnsafeRawBufferPointer) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        appendBase64(raw, to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
     public mutating func null() { separate(); append("null") }
     public mutating func value(_ value: Bool) { separate(); append(value ? "true" : "false") }
-    public mutating func value(_ value: some BinaryInteger) { separate(); append(String(value)) }
+    public mutating func value(_ value: some BinaryInteger) {
+        separate()
+        if let small = UInt32(exactly: value) { append(small) } else { append(String(value)) }
+    }
     public mutating func value(_ value: String) { separate(); append(quoting: value) }
-    public mutating func value(_ value: Double) { separate(); append(JSONWriter.literal(value)) }
-    public mutating func value(_ value: Float) { separate(); append(JSONWriter.literal(value)) }
+    public mutating func value(_ value: Double) {
+        separate()
+        // Most numbers are counts and zeros; minus zero is neither.
+        if let small = UInt32(exactly: value), value.sign == .plus { append(small) } else { append(JSONWriter.literal(value)) }
+    }
+    public mutating func value(_ value: Float) { separate(); append(value) }
+
+    private mutating func append(_ value: Float) {
+        if value < 0x1p24, let small = UInt32(exactly: value), value.sign == .plus { append(small) } else { append(JSONWriter.literal(value)) }
+    }
 
     public mutating func member(_ name: String, _ value: String?) { key(name); if let value { self.value(value) } else { null() } }
     public mutating func member(_ name: String, _ value: Double?) { key(name); if let value { self.value(value) } else { null() } }
@@ -93,20 +141,44 @@ public struct JSONWriter {
         bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: depth * indentation))
     }
 
-    private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+    private mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func append(_ number: UInt32) {
+        if number < 10 { bytes.append(UInt8(ascii: "0") + UInt8(number)); return }
+        var digits: (UInt64, UInt64) = (0, 0), rest = number, count = 0
+        withUnsafeMutableBytes(of: &digits) { digits in
+            repeat {
+                count += 1
+                digits[16 - count] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            } while rest > 0
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: digits[(16 - count)...]))
+        }
+    }
 
     private mutating func append(quoting text: String) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): append("\\\"")
-            case UInt8(ascii: "\\"): append("\\\\")
-            case 0x0a: append("\\n")
-            case 0x0d: append("\\r")
-            case 0x09: append("\\t")
-            case 0..<0x20, 0x7f: append("\\u00" + hexadecimal([byte]))
-            default: bytes.append(byte)
+        var text = text
+        text.withUTF8 { utf8 in
+            var start = 0
+            for place in 0..<utf8.count {
+                let byte = utf8[place]
+                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7f else { continue }
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<place]))
+                start = place + 1
+                switch byte {
+                case UInt8(ascii: "\""): append("\\\"")
+                case UInt8(ascii: "\\"): append("\\\\")
+                case 0x0a: append("\\n")
+                case 0x0d: append("\\r")
+                case 0x09: append("\\t")
+                default: append("\\u00" + hexadecimal([byte]))
+                }
             }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start...]))
         }
         bytes.append(UInt8(ascii: "\""))
     }

@@ -6,7 +6,7 @@ import Glibc
 ///
 /// Compressed files go through the `gzip` and `zstd` programs: no library for what a pipe does.
 public final class ByteSource {
-    let name: String
+    public let name: String
     private var descriptor: Int32
     private var child: pid_t?
     private let program: String?
@@ -17,7 +17,7 @@ public final class ByteSource {
     private var isAtStart = true
 
     /// - Parameter path: a file, or `-` for standard input.
-    init(_ path: String) throws {
+    public init(_ path: String) throws {
         name = path == "-" ? "standard input" : path
         if path == "-" { (descriptor, program) = (0, nil); return }
         guard kind(of: path) == .file else { throw MonosemeError("\(quoted(path, limit: 400)) is not a regular file", hint: "feed it through standard input, with --corpus -") }
@@ -110,7 +110,7 @@ public final class ByteSource {
     /// The next line without its end (LF, or CRLF), or `nil` at the end of the input.
     ///
     /// A line longer than `limit` bytes is read to its end but not kept: `isWhole` is then `false`.
-    func line(limit: Int) throws -> (bytes: [UInt8], isWhole: Bool)? {
+    public func line(limit: Int) throws -> (bytes: [UInt8], isWhole: Bool)? {
         var line: [UInt8] = []
         var isWhole = true, any = false
         while true {
@@ -130,7 +130,7 @@ public final class ByteSource {
     }
 
     /// The first byte to come that is not white space, without taking it.
-    func peek() throws -> UInt8? {
+    public func peek() throws -> UInt8? {
         while true {
             if let byte = buffer[at..<filled].first(where: { $0 != 0x20 && $0 != 0x0a && $0 != 0x0d && $0 != 0x09 }) { return byte }
             // Nothing but white space so far: there is no harm in leaving it out.
@@ -139,7 +139,7 @@ public final class ByteSource {
     }
 
     /// Up to `limit` bytes, ended after a line break where more follows; `nil` at the end.
-    func piece(limit: Int) throws -> [UInt8]? {
+    public func piece(limit: Int) throws -> [UInt8]? {
         var piece: [UInt8] = []
         while piece.count < limit {
             if at == filled, try !refill() { return piece.isEmpty ? nil : piece }
@@ -154,5 +154,13 @@ public final class ByteSource {
             at += 1
             if byte == 0x0a || piece.count >= 2 * limit { return piece }
         }
+    }
+
+    /// Adds what comes next, a megabyte at most, to `bytes`; `false` at the end.
+    public func append(to bytes: inout [UInt8]) throws -> Bool {
+        if at == filled, try !refill() { return false }
+        bytes.append(contentsOf: buffer[at..<filled])
+        at = filled
+        return true
     }
 }

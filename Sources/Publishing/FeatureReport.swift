@@ -65,6 +65,8 @@ public struct FeatureReport: Sendable {
     public var dictionary: FeatureDictionary
     /// Whether every firing is kept, or the strongest only.
     public var keepTop: Int?
+    /// The share of tokens on which it fires, as the source of an import states it.
+    public var statedDensity: Double?
     public var statistics: ActivationStatistics
     public var labels: [Label]
     public var tokens: [Token]
@@ -107,15 +109,22 @@ public final class Reporter {
     public let catalogue: Catalogue
     public let run: Run
     public let text: CorpusText
-    /// Whether there are lineages to ask.
-    private let hasLineages: Bool
+    /// Those of the dictionary.
+    private let lineages: [Lineage]
+    /// Whether the postings are those within some windows only, so that groups by strength cannot be counted from them.
+    private let hasExamplesOnly: Bool
+    private let documentNames: DocumentCache
+    private let corpusTopics: [Topic]
 
     static let quantiles = 10
 
     public init(_ catalogue: Catalogue, _ run: Run) throws {
         (self.catalogue, self.run) = (catalogue, run)
         text = try CorpusText(catalogue, corpus: run.corpus)
-        hasLineages = try catalogue.lineages().contains { $0.coarse.id == run.dictionary.id || $0.fine.id == run.dictionary.id }
+        lineages = try catalogue.lineages().filter { $0.coarse.id == run.dictionary.id || $0.fine.id == run.dictionary.id }
+        hasExamplesOnly = try catalogue.connection.integer("SELECT evidence = 'examples' FROM run WHERE id = ?", .init(run.id)) == 1
+        documentNames = DocumentCache(catalogue, run.corpus)
+        corpusTopics = try catalogue.topics(of: run.corpus)
     }
 
     public func report(on feature: Int, _ scope: ReportScope) throws -> FeatureReport {
@@ -125,33 +134,47 @@ public final class Reporter {
         var firings = try catalogue.firings(of: feature, in: run)
         if scope.isRaw { for place in firings.values.indices { firings.values[place] *= scale } }
         let activations = firings
-        let documentNames = DocumentCache(catalogue, run.corpus)
         func example(_ place: Int) throws -> FeatureReport.Example {
             let window = try text.window(around: activations.positions[place], scope.window)
             return FeatureReport.Example(position: activations.positions[place], activation: activations.values[place], window: window,
                                          activations: activations.activations(at: window.firstPosition..<window.firstPosition + window.tokens.count),
                                          document: try documentNames.document(at: activations.positions[place], text.documents.starts[window.documentIndex]))
         }
-        let name = FeatureName(dictionary: dictionary.name, index: feature), labels = try catalogue.labels(of: name)
+        let name = FeatureName(dictionary: dictionary.name, index: feature), statistics = try catalogue.statistics(of: feature, in: run), labels = try catalogue.labels(of: name)
         return FeatureReport(
-            overview: scope.isRaw ? overview.scaled(by: Double(scale)) : overview, dictionary: dictionary, keepTop: run.keepTop,
-            statistics: scope.isRaw ? try catalogue.statistics(of: feature, in: run).scaled(by: Double(scale), histogramOf: firings.values) : try catalogue.statistics(of: feature, in: run), labels: labels,
+            overview: scope.isRaw ? overview.scaled(by: Double(scale)) : overview, dictionary: dictionary, keepTop: run.keepTop, statedDensity: try statedDensity(id),
+            statistics: scope.isRaw ? statistics.scaled(by: Double(scale), histogramOf: firings.values) : statistics, labels: labels,
             tokens: try connection.rows("SELECT token, firings, sum FROM feature_token WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
                 FeatureReport.Token(id: $0.integer(0), text: try spelling($0.integer(0)), firings: $0.integer(1), sum: $0.real(2))
             },
             raisedLogits: try logits("rank > 0 ORDER BY rank", id), loweredLogits: try logits("rank < 0 ORDER BY rank DESC", id),
             neuronsByWeight: try neurons("weight", id), neuronsByCorrelation: try neurons("correlation", id),
-            topics: try catalogue.topicRates(of: feature, in: run, by: .firings).prefix(scope.topics).map { scope.isRaw ? $0.scaled(by: Double(scale)) : $0 },
+            topics: try catalogue.topicRates(of: feature, in: run, corpusTopics, total: statistics).prefix(scope.topics).map { scope.isRaw ? $0.scaled(by: Double(scale)) : $0 },
             examples: try examplePlaces(firings, id, scope.examples).map(example),
-            intervals: try intervals(firings, scope.samples, example), quantiles: try quantiles(firings, scope.samples, example),
+            intervals: try hasExamplesOnly ? storedGroups("interval", id, firings, scale, example).map { .init(centre: $0.low, firings: $0.firings, samples: $0.samples) } : intervals(firings, scope.samples, example),
+            quantiles: try hasExamplesOnly ? storedGroups("quantile", id, firings, scale, example).map { .init(lowest: $0.low, highest: $0.high, firings: $0.firings, samples: $0.samples) }
+                : quantiles(firings, scope.samples, example),
             neighbours: try scope.neighbours == 0 ? [] : neighbours(of: feature, scope.neighbours), lineage: try kin(of: name),
             labelSuggestions: try overview.label == nil ? catalogue.labelSuggestions(for: name) : [],
             labelScores: try labels.first(where: \.isCurrent).map { try catalogue.newestScores(of: $0.id) } ?? [])
     }
 
     private func kin(of name: FeatureName) throws -> FeatureReport.Kin {
-        guard hasLineages else { return FeatureReport.Kin() }
-        return FeatureReport.Kin(parents: try catalogue.parents(of: name), children: try catalogue.children(of: name), facts: try catalogue.lineageNodes(of: name))
+        guard !lineages.isEmpty else { return FeatureReport.Kin() }
+        return FeatureReport.Kin(parents: try catalogue.parents(of: name), children: try catalogue.children(of: name), facts: try catalogue.lineageNodes(of: name, in: run.dictionary, among: lineages))
+    }
+
+    private func statedDensity(_ id: Int) throws -> Double? {
+        try catalogue.connection.first("SELECT density FROM statistic WHERE run_id = ? AND feature_id = ?", .init(run.id), .init(id)) { $0.optionalReal(0) } ?? nil
+    }
+
+    /// Groups by strength as an import brought them.
+    private func storedGroups(_ kind: String, _ id: Int, _ firings: PostingList, _ scale: Float, _ example: (Int) throws -> FeatureReport.Example) throws
+        -> [(low: Float, high: Float, firings: Int, samples: [FeatureReport.Example])] {
+        try catalogue.connection.rows("SELECT low, high, firings, position FROM feature_group WHERE run_id = ? AND feature_id = ? AND kind = ? ORDER BY ordinal",
+                                      .init(run.id), .init(id), .text(kind)) { row in
+            (Float(row.real(0)) * scale, Float(row.real(1)) * scale, row.integer(2), try row.optionalInteger(3).flatMap { firings.place(of: $0) }.map { [try example($0)] } ?? [])
+        }
     }
 
     private func spelling(_ token: Int) throws -> String { String(decoding: try text.bytes(of: Int32(token)), as: UTF8.self) }
@@ -169,7 +192,14 @@ public final class Reporter {
     }
 
     private func neighbours(of feature: Int, _ k: Int) throws -> [FeatureReport.Neighbour] {
-        guard run.dictionary.hasVectors else { return [] }
+        // Without vectors, what a graph holds.
+        if run.dictionary.width == 0 {
+            let stored = try catalogue.connection.rows("""
+                SELECT neighbour_id & 4294967295, cosine FROM feature_neighbour
+                WHERE feature_id = ?1 AND graph_id = (SELECT id FROM neighbour_graph WHERE dictionary_id = ?2 AND target_id = ?2 AND is_complete ORDER BY k DESC LIMIT 1) AND rank <= ?3 ORDER BY rank
+                """, .init(run.dictionary.featureID(feature)), .init(run.dictionary.id), .init(k)) { Neighbour(feature: $0.integer(0), cosine: Float($0.real(1))) }
+            return try catalogue.describe(stored, in: run.dictionary)
+        }
         let query = try catalogue.decoder(of: feature, in: run.dictionary)
         guard query.contains(where: { $0 != 0 }) else { return [] }
         return try catalogue.describe(try catalogue.nearest(to: query, in: run.dictionary, k: k, excluding: feature), in: run.dictionary)
@@ -182,7 +212,7 @@ public final class Reporter {
         let chosen = try catalogue.connection.rows("SELECT position FROM feature_example WHERE run_id = ? AND feature_id = ? ORDER BY rank", .init(run.id), .init(id)) {
             $0.integer(0)
         }.compactMap { firings.place(of: $0) }
-        if run.isComplete, count <= chosen.count || chosen.count < examplesKept { return Array(chosen.prefix(count)) }
+        if hasExamplesOnly || run.isComplete && (count <= chosen.count || chosen.count < examplesKept) { return Array(chosen.prefix(count)) }
         return try firings.distinctExamples(count, in: text)
     }
 
@@ -196,13 +226,37 @@ public final class Reporter {
     }
 
     private func quantiles(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Quantile] {
-        let order = firings.values.indices.sorted { firings.values[$0] == firings.values[$1] ? $0 < $1 : firings.values[$0] < firings.values[$1] }
+        let order = Reporter.orderByValue(firings.values)
         let groups = min(Reporter.quantiles, order.count)
         return try (0..<groups).map { group in
             let places = order[(group * order.count / groups)..<((group + 1) * order.count / groups)]
             return FeatureReport.Quantile(lowest: firings.values[places.first!], highest: firings.values[places.last!], firings: places.count,
                                           samples: try drawn(samples, of: Array(places), firings).map(example))
         }
+    }
+
+    /// Places in order of their values, the weakest first, equal ones as they stand. Values are positive, so that they compare as their bits do, which are
+    /// sorted eleven at a time: a feature may fire millions of times.
+    private static func orderByValue(_ values: [Float]) -> [Int] {
+        guard values.count > 512 else { return values.indices.sorted { values[$0] == values[$1] ? $0 < $1 : values[$0] < values[$1] } }
+        var keys = values.enumerated().map { UInt64($1.bitPattern) << 32 | UInt64($0) }, sorted = keys
+        for shift in [UInt64(32), 43, 54] {
+            var starts = [Int](repeating: 0, count: 2048)
+            for key in keys { starts[Int(key >> shift & 2047)] += 1 }
+            var sum = 0
+            for bin in starts.indices { (starts[bin], sum) = (sum, sum + starts[bin]) }
+            keys.withUnsafeBufferPointer { keys in
+                sorted.withUnsafeMutableBufferPointer { sorted in
+                    for key in keys {
+                        let bin = Int(key >> shift & 2047)
+                        sorted[starts[bin]] = key
+                        starts[bin] += 1
+                    }
+                }
+            }
+            swap(&keys, &sorted)
+        }
+        return keys.map { Int(truncatingIfNeeded: $0 & 0xffff_ffff) }
     }
 
     /// The `count` members with the smallest hash of their position: as good as drawn at random, and the same every time.

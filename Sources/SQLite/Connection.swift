@@ -7,6 +7,15 @@ public final class Connection {
     /// Runs while a statement does; see `interruptWhen`.
     var watch: (@Sendable () -> Bool)?
 
+    /// Whether statements of `query`, `rows` and `first` stay prepared, for who asks the same of row after row: preparing a view costs
+    /// more than reading one row of it. Only of a connection of one's own: a host could not close one that holds statements.
+    public var keepsStatements = false {
+        didSet { if !keepsStatements { kept = [:] } }
+    }
+    /// Those not in use, by their text.
+    private var kept: [String: KeptStatement] = [:]
+    private static let keptMost = 128
+
     public enum Access: Sendable { case readOnly, readWrite, create, immutable }
 
     /// - Throws: `SQLiteError` when the file cannot be opened; nothing is read before the first statement.
@@ -57,7 +66,25 @@ public final class Connection {
     /// What ends this connection's running statements, for another thread to hold while the connection is open.
     public var interrupter: Interrupter { Interrupter(handle: handle) }
 
-    deinit { if owned { sqlite3_close_v2(handle) } }
+    deinit {
+        kept = [:]
+        if owned { sqlite3_close_v2(handle) }
+    }
+
+    /// Runs `body` with a statement that is prepared anew or was kept.
+    private func withStatement<Result>(_ sql: String, _ values: [SQLiteValue], _ body: (KeptStatement) throws -> Result) throws -> Result {
+        // Taken out while it is in use, so that a body that asks the same gets another. On the borrowed connection, or each would keep the other alive.
+        let kept = try self.kept.removeValue(forKey: sql) ?? KeptStatement(Statement(sql, on: keepsStatements ? borrowed : self, isPersistent: keepsStatements))
+        defer {
+            if keepsStatements, self.kept.count < Connection.keptMost {
+                kept.statement.reset()
+                kept.statement.clear()
+                self.kept[sql] = kept
+            }
+        }
+        kept.statement.bind(values)
+        return try body(kept)
+    }
 
     private static func escapedForURI(_ path: String) -> String {
         path.utf8.map { byte in
@@ -83,9 +110,7 @@ public final class Connection {
 
     /// Calls `row` for each row of one query.
     public func query(_ sql: String, _ values: [SQLiteValue] = [], row: (borrowing Statement) throws -> Void) throws {
-        var statement = try Statement(sql, on: self)
-        statement.bind(values)
-        while try statement.step() { try row(statement) }
+        try withStatement(sql, values) { kept in while try kept.statement.step() { try row(kept.statement) } }
     }
 
     /// Every row of one query, each made into a value.
@@ -97,15 +122,19 @@ public final class Connection {
 
     /// The first row of one query, or `nil`.
     public func first<Row>(_ sql: String, _ values: SQLiteValue..., make: (borrowing Statement) throws -> Row) throws -> Row? {
-        var statement = try Statement(sql, on: self)
-        statement.bind(values)
-        return try statement.step() ? try make(statement) : nil
+        try withStatement(sql, values) { kept in try kept.statement.step() ? try make(kept.statement) : nil }
     }
 
     public func integer(_ sql: String, _ values: SQLiteValue...) throws(SQLiteError) -> Int? {
         var statement = try Statement(sql, on: self)
         statement.bind(values)
         return try statement.step() ? statement.optionalInteger(0) : nil
+    }
+
+    /// A statement that can be held and handed about.
+    private final class KeptStatement {
+        var statement: Statement
+        init(_ statement: consuming Statement) { self.statement = statement }
     }
 
     public var lastInsertedRow: Int { Int(sqlite3_last_insert_rowid(handle)) }

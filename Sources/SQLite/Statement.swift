@@ -126,6 +126,9 @@ public struct Statement: ~Copyable {
 
     public mutating func reset() { sqlite3_reset(handle) }
 
+    /// Lets go of all values bound.
+    public mutating func clear() { for index in 0..<parameterCount { bindNull(at: index) } }
+
     public var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
     public var isExplain: Bool { sqlite3_stmt_isexplain(handle) != 0 }
 

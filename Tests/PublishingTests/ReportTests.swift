@@ -111,35 +111,4 @@ import Testing
             #expect(report.statistics.histogram.first == -8)
         }
     }
-
-    @Test(arguments: [ExportFormat.json, .jsonl])
-    func `an export keeps its schema and is the same twice`(format: ExportFormat) throws {
-        try withTemporaryFolder { folder in
-            let planted = try PlantedCatalogue(at: folder.appending(path: "c.sqlite").path)
-            _ = try planted.catalogue.addLabel("a \"red\" label\n", to: FeatureName(dictionary: planted.name, index: 0), author: "ada", at: "2026-01-02T00:00:00Z")
-            func bytes() throws -> [UInt8] {
-                var all: [UInt8] = []
-                try export(planted.name, of: planted.catalogue, as: format) { all += $0 }
-                return all
-            }
-            let first = try bytes()
-            let second = try bytes()
-            #expect(second == first)
-            let schema = try JSON(parsing: String(contentsOf: repository.appending(path: "Sources/Publishing/Export.schema.json"), encoding: .utf8))
-            var text = String(decoding: first, as: UTF8.self)
-            if format == .jsonl {
-                // The first line is the head, the others are the features.
-                var lines = text.split(separator: "\n").map(String.init)
-                let head = lines.removeFirst()
-                text = head.dropLast() + ",\"features\":[" + lines.joined(separator: ",") + "]}"
-            }
-            let document = try JSON(parsing: text)
-            #expect(violations(of: schema, by: document) == [])
-            #expect(document["features"]?.array?.count == 4)
-            #expect(document["features"]?.array?[0]["label"] == .string("a \"red\" label"))
-            // A schema that lets everything pass proves nothing.
-            let broken = try JSON(parsing: text.replacingOccurrences(of: "\"firings\":9", with: "\"firings\":-9"))
-            #expect(violations(of: schema, by: broken) != [])
-        }
-    }
 }

@@ -11,7 +11,7 @@ public func violations(of schema: JSON, by value: JSON) -> [String] {
 
 private struct Validator {
     let root: JSON
-    private static let known: Set<String> = ["$schema", "$defs", "$ref", "title", "description", "type", "properties", "required", "additionalProperties", "items", "const",
+    private static let known: Set<String> = ["$schema", "$id", "$defs", "$ref", "title", "description", "type", "properties", "required", "additionalProperties", "items", "const",
                                              "enum", "anyOf", "minimum", "maximum", "pattern"]
 
     init(root: JSON) { self.root = root }

@@ -42,11 +42,13 @@ extension Examination {
     private func examineTokens(of corpus: Corpus, _ place: String) throws {
         let vocabulary = try connection.integer("SELECT vocabulary FROM tokenizer WHERE id = ?", .init(corpus.tokenizer)) ?? 0
         let size = vocabulary <= 65_536 ? 2 : 4
+        // Of a corpus that is there in windows, the blocks lie apart.
+        let isWhole = try connection.integer("SELECT coverage = 'whole' FROM corpus WHERE id = ?", .init(corpus.id)) != 0
         var next = 0
         try connection.query("SELECT first_position, tokens, token_ids, sha256 FROM token_block WHERE corpus_id = ? ORDER BY first_position", [.init(corpus.id)]) { row in
             let first = row.integer(0), tokens = row.integer(1)
             let here = "\(place) block at position \(first)"
-            expect(first, next, "place of a block of tokens", at: here)
+            if isWhole || first < next || first > corpus.tokens { expect(first, next, "place of a block of tokens", at: here) }
             next = first &+ tokens
             row.withBlob(2) { bytes in
                 counted("tokens", tokens)
@@ -62,7 +64,7 @@ extension Examination {
                 if largest >= vocabulary { damage("token ids", at: here, found: "\(largest)", expected: "less than \(vocabulary)") }
             }
         }
-        expect(next, corpus.tokens, "tokens in blocks", at: place)
+        if isWhole || next > corpus.tokens { expect(next, corpus.tokens, "tokens in blocks", at: place) }
     }
 
     private func examineDocuments(of corpus: Corpus, _ place: String) throws {

@@ -17,8 +17,10 @@ extension Examination {
                     continue
                 }
                 part("features of a dictionary") { try examineFeatures(of: dictionary) }
-                part("decoder vectors") { try examineVectors(of: dictionary) }
-                part("codes of decoder vectors") { try examineCodes(of: dictionary) }
+                if dictionary.width > 0 {
+                    part("decoder vectors") { try examineVectors(of: dictionary) }
+                    part("codes of decoder vectors") { try examineCodes(of: dictionary) }
+                }
                 part("logits of a feature") { try examineLogits(of: dictionary) }
             }
         }

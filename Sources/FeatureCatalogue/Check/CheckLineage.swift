@@ -130,7 +130,9 @@ extension Examination {
 
     /// Counts the firings together of some edges anew, and multiplies their vectors.
     private func countAgain(_ edges: [(parent: Int, child: Int, together: Int?, cosine: Double?)], _ lineage: Lineage) throws {
-        let runs = lineage.corpus == nil ? nil : try (catalogue.runIfAny(of: lineage.coarse), catalogue.runIfAny(of: lineage.fine))
+        // From the firings within some windows nothing can be counted.
+        let hasFirings = try connection.integer("SELECT 1 FROM run WHERE dictionary_id IN (?, ?) AND evidence <> 'firings'", .init(lineage.coarse.id), .init(lineage.fine.id)) == nil
+        let runs = lineage.corpus == nil || !hasFirings ? nil : try (catalogue.runIfAny(of: lineage.coarse), catalogue.runIfAny(of: lineage.fine))
         for edge in edges {
             let here = "\(name(edge.parent, lineage.coarse)) to \(name(edge.child, lineage.fine))"
             if let together = edge.together, let coarse = runs?.0, let fine = runs?.1 {

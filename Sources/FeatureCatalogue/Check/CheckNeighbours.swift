@@ -80,7 +80,7 @@ extension Examination {
         close(until: dictionary.features)
         expect(try connection.integer("SELECT count(*) FROM feature_neighbour WHERE graph_id = ? AND (feature_id < ? OR feature_id >= ?)", .init(graph.id), .init(dictionary.featureID(0)), .init((dictionary.id + 1) << 32)),
                0, "neighbours of features of another dictionary", at: place)
-        try findAgain(sampled, graph, dictionary, target)
+        if dictionary.width > 0 { try findAgain(sampled, graph, dictionary, target) }
     }
 
     /// Finds the neighbours of some features again, by looking at all there are.

@@ -17,6 +17,8 @@ extension Examination {
                                                        expected: corpus.isComplete ? "\(corpus.tokens)" : "a corpus that has not been read to its end"))
                     }
                     guard let segments else { return }
+                    // Nothing can be counted again from the firings within some windows.
+                    guard try connection.integer("SELECT evidence = 'firings' FROM run WHERE id = ?", .init(run.id)) != 0 else { return try examineTotals(of: run) }
                     part("firings of a run") { try examineFirings(of: run, segments, corpus) }
                     part("firings of a run") { try examineTotals(of: run) }
                 }
@@ -67,6 +69,9 @@ extension Examination {
 
     private func examineNeurons(of run: Run) throws {
         let low = run.dictionary.featureID(0)
+        // Of a dictionary without its vectors the width is what its source states, if it does.
+        let stated = try connection.first("SELECT stated_width FROM dictionary WHERE id = ?", .init(run.dictionary.id)) { $0.optionalInteger(0) } ?? nil
+        let width = run.dictionary.width > 0 ? run.dictionary.width : stated ?? .max
         var previous: (feature: Int, basis: String, rank: Int, strength: Double)?
         try connection.query("SELECT feature_id, basis, rank, neuron, value FROM feature_neuron WHERE run_id = ? ORDER BY feature_id, basis, rank", [.init(run.id)]) { row in
             let feature = row.integer(0), basis = row.text(1), rank = row.integer(2), value = row.real(4)
@@ -77,7 +82,7 @@ extension Examination {
             expect(rank, (before?.rank ?? 0) &+ 1, "rank of a neuron", at: here)
             let most = run.evidence == .firings ? 1.0001 : .greatestFiniteMagnitude
             if !(strength <= before?.strength ?? most) { damage("order of neurons", at: here, found: "\(strength)", expected: "no more than \(before?.strength ?? 1)") }
-            if row.integer(3) < 0 || run.dictionary.width > 0 && row.integer(3) >= run.dictionary.width { damage("neuron of a feature", at: here, found: "\(row.integer(3))", expected: "0 to \(run.dictionary.width - 1)") }
+            if row.integer(3) < 0 || width > 0 && row.integer(3) >= width { damage("neuron of a feature", at: here, found: "\(row.integer(3))", expected: "0 to \(width - 1)") }
             previous = (feature, basis, rank, strength)
             counted("neurons", 1)
         }

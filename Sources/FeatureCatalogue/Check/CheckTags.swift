@@ -11,6 +11,8 @@ extension Examination {
                 for tag in try catalogue.tags(of: corpus) {
                     known.insert(tag.id)
                     counted("tags", 1)
+                    // What satisfies it cannot be told from windows, and no bits came with them.
+                    guard try connection.integer("SELECT coverage = 'whole' FROM corpus WHERE id = ?", .init(corpus)) != 0 else { continue }
                     part("blocks of a tag") { try examine(tag, length, documents) }
                 }
             }

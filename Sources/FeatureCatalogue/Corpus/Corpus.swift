@@ -45,11 +45,20 @@ extension Catalogue {
 
     /// How many positions a corpus has, after making sure that there are so many tokens: what is set aside for each of them is bounded by the file.
     public func positionCount(of corpus: Int) throws -> Int {
-        let corpus = try self.corpus(corpus), bytes = try connection.integer("SELECT coalesce(sum(length(token_ids)), 0) FROM token_block WHERE corpus_id = ?", .init(corpus.id)) ?? 0
+        let corpus = try self.corpus(corpus)
+        try demandWholeText(of: corpus)
+        let bytes = try connection.integer("SELECT coalesce(sum(length(token_ids)), 0) FROM token_block WHERE corpus_id = ?", .init(corpus.id)) ?? 0
         guard corpus.tokens >= 0, corpus.tokens <= bytes / 2 else {
             throw MonosemeError("the corpus \(quoted(corpus.name)) in \(quoted(path, limit: 400)) is damaged: it has not the \(corpus.tokens) tokens it says", hint: "monoseme check lists all damage")
         }
         return corpus.tokens
+    }
+
+    /// - Throws: where there are only windows of the corpus, from which nothing about all of it can be told.
+    public func demandWholeText(of corpus: Corpus) throws {
+        guard try connection.integer("SELECT coverage = 'windows' FROM corpus WHERE id = ?", .init(corpus.id)) == 1 else { return }
+        throw MonosemeError("of the corpus \(quoted(corpus.name)) there are only the windows of examples in \(quoted(path, limit: 400)): what asks for all of its tokens has no answer",
+                            hint: "import an export that was made with --firings, or ingest the corpus")
     }
 
     public func topics(of corpus: Int) throws -> [Topic] {

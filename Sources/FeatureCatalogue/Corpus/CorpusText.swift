@@ -56,7 +56,12 @@ public final class CorpusText {
         var ids: [Int32] = []
         var position = range.lowerBound
         while position < range.upperBound {
-            let place = (blockStarts.firstIndex { $0 > position } ?? blockStarts.count) - 1
+            var low = 0, high = blockStarts.count
+            while low < high {
+                let middle = (low + high) / 2
+                if blockStarts[middle] <= position { low = middle + 1 } else { high = middle }
+            }
+            let place = low - 1
             guard place >= 0 else { break }
             let start = blockStarts[place]
             let block = try bytes(ofBlockAt: start)

@@ -20,6 +20,7 @@ public final class SegmentWriter {
         self.catalogue = catalogue
         self.corpus = corpus.id
         corpusTokens = corpus.tokens
+        try catalogue.demandWholeText(of: corpus)
         usesShortTokens = try catalogue.connection.integer("SELECT vocabulary FROM tokenizer WHERE id = ?", .init(corpus.tokenizer)) ?? 0 <= 65_536
         for run in runs { statistics[run.id] = try catalogue.statistics(of: run) }
     }

@@ -24,7 +24,7 @@ extension ActivationStatistics {
 extension TopicRate {
     public func scaled(by factor: Double) -> TopicRate {
         TopicRate(feature: feature, topic: topic, firings: firings, topicTokens: topicTokens, rate: rate, share: share, lift: lift, meanWhenActive: meanWhenActive * factor,
-                  maximum: maximum * factor, documentsFiring: documentsFiring, topicDocuments: topicDocuments,
+                  sum: sum * factor, maximum: maximum * factor, documentsFiring: documentsFiring, topicDocuments: topicDocuments,
                   detector: detector.map { TopicDetector(threshold: Float(Double($0.threshold) * factor), precision: $0.precision, recall: $0.recall, f1: $0.f1) },
                   massSpecificity: massSpecificity, z: z, q: q, auroc: auroc, logOdds: logOdds)
     }

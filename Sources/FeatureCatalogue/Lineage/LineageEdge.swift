@@ -89,8 +89,14 @@ extension Catalogue {
     /// What is said of a feature by itself, once for each lineage it is in.
     public func lineageNodes(of feature: FeatureName) throws -> [(lineage: Lineage, node: LineageNode)] {
         let (dictionary, index) = try self.feature(feature)
+        return try lineageNodes(of: FeatureName(dictionary: dictionary.name, index: index), in: dictionary, among: lineages())
+    }
+
+    /// The same, for who asks it of feature after feature: of these lineages, as far as they are the dictionary's.
+    public func lineageNodes(of feature: FeatureName, in dictionary: FeatureDictionary, among lineages: [Lineage]) throws -> [(lineage: Lineage, node: LineageNode)] {
+        let index = feature.index
         var nodes: [(lineage: Lineage, node: LineageNode)] = []
-        for lineage in try lineages() where lineage.coarse.id == dictionary.id || lineage.fine.id == dictionary.id {
+        for lineage in lineages where lineage.coarse.id == dictionary.id || lineage.fine.id == dictionary.id {
             try connection.query("SELECT kind, best_coverage, best_cosine, children, union_coverage, explained FROM lineage_feature WHERE build_id = ? AND feature_id = ?",
                                  [.init(lineage.id), .init(dictionary.featureID(index))]) { row in
                 nodes.append((lineage, LineageNode(

@@ -19,7 +19,7 @@ extension TopicRate {
 
     /// A topic that the feature does not fire on.
     init(silentOn topic: Topic, _ feature: FeatureName) {
-        self.init(feature: feature, topic: topic.name, firings: 0, topicTokens: topic.tokens, rate: 0, share: 0, lift: 0, meanWhenActive: 0, maximum: 0, documentsFiring: 0,
+        self.init(feature: feature, topic: topic.name, firings: 0, topicTokens: topic.tokens, rate: 0, share: 0, lift: 0, meanWhenActive: 0, sum: 0, maximum: 0, documentsFiring: 0,
                   topicDocuments: topic.documents, detector: nil, massSpecificity: 0, z: nil, q: nil, auroc: nil, logOdds: 0)
     }
 }
@@ -53,7 +53,7 @@ extension Catalogue {
                     rates[feature - start].append((place, TopicRate(
                         feature: FeatureName(dictionary: run.dictionary.name, index: feature), topic: topic.name, firings: firings, topicTokens: topic.tokens, rate: rate,
                         share: ratio(Double(firings), Double(total.firings)), lift: ratio(rate, ratio(Double(total.firings), Double(run.tokens))),
-                        meanWhenActive: ratio(sum, Double(firings)), maximum: rows.real(4), documentsFiring: rows.integer(2), topicDocuments: topic.documents,
+                        meanWhenActive: ratio(sum, Double(firings)), sum: sum, maximum: rows.real(4), documentsFiring: rows.integer(2), topicDocuments: topic.documents,
                         detector: rows.optionalReal(5).map { TopicDetector(threshold: Float($0), precision: rows.real(6), recall: rows.real(7), f1: rows.real(8)) },
                         massSpecificity: ratio(sum, total.sum), z: rows.optionalReal(9), q: rows.optionalReal(10), auroc: rows.optionalReal(11),
                         logOdds: logOddsZ(firings, of: topic.tokens, total.firings, of: run.tokens))))

@@ -14,6 +14,8 @@ public struct TopicRate: Sendable, Equatable {
     /// `rate` against the feature's rate over all tokens.
     public let lift: Double
     public let meanWhenActive: Double
+    /// Of the activations on the topic.
+    public let sum: Double
     public let maximum: Double
     public let documentsFiring: Int
     public let topicDocuments: Int
@@ -64,6 +66,29 @@ extension Catalogue {
         try rates(run, "topic_id IN (SELECT id FROM topic WHERE corpus_id = ?) AND feature_id = ?", [.init(run.corpus), .init(run.dictionary.featureID(feature))], by: order)
     }
 
+    /// The same by firings, for who asks it of feature after feature: from the tables themselves.
+    ///
+    /// - Parameters:
+    ///   - topics: of the run's corpus.
+    ///   - total: what is counted of the feature on all topics.
+    public func topicRates(of feature: Int, in run: Run, _ topics: [Topic], total: ActivationStatistics) throws -> [TopicRate] {
+        let name = FeatureName(dictionary: run.dictionary.name, index: feature), id = run.dictionary.featureID(feature)
+        func ratio(_ a: Double, _ b: Double) -> Double { b > 0 ? a / b : 0 }
+        var rates: [TopicRate] = []
+        for topic in topics {
+            try connection.query("SELECT firings, documents, sum, maximum, threshold, precision, recall, f1, z, q, auroc FROM feature_topic WHERE run_id = ? AND topic_id = ? AND feature_id = ?",
+                                 [.init(run.id), .init(topic.id), .init(id)]) { row in
+                let firings = row.integer(0), sum = row.real(2), rate = ratio(Double(firings), Double(topic.tokens))
+                rates.append(TopicRate(
+                    feature: name, topic: topic.name, firings: firings, topicTokens: topic.tokens, rate: rate, share: ratio(Double(firings), Double(total.firings)),
+                    lift: ratio(rate, ratio(Double(total.firings), Double(run.tokens))), meanWhenActive: ratio(sum, Double(firings)), sum: sum, maximum: row.real(3), documentsFiring: row.integer(1),
+                    topicDocuments: topic.documents, detector: row.optionalReal(4).map { TopicDetector(threshold: Float($0), precision: row.real(5), recall: row.real(6), f1: row.real(7)) },
+                    massSpecificity: ratio(sum, total.sum), z: row.optionalReal(8), q: row.optionalReal(9), auroc: row.optionalReal(10), logOdds: logOddsZ(firings, of: topic.tokens, total.firings, of: run.tokens)))
+            }
+        }
+        return sorted(rates, by: .firings)
+    }
+
     /// The features that fire on a topic, the first in `order` first.
     ///
     /// - Throws: when asked for an order by evidence that has not been counted, as in an unfinished run.
@@ -76,21 +101,26 @@ extension Catalogue {
         if order == .z || order == .auroc { try demandTopicEvidence(of: run) }
         var rates: [TopicRate] = []
         try connection.query("""
-            SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1, mass_specificity, z, q, auroc
+            SELECT feature_id & 4294967295, topic, firings, topic_tokens, rate, share, lift, mean_when_active, maximum, documents_firing, topic_documents, threshold, precision, recall, f1, mass_specificity, z, q, auroc,
+                (SELECT t.sum FROM feature_topic AS t WHERE t.run_id = topic_rate.run_id AND t.topic_id = topic_rate.topic_id AND t.feature_id = topic_rate.feature_id)
             FROM topic_rate WHERE run_id = ? AND \(condition)
             """, [.init(run.id)] + values) { row in
             let firings = row.integer(2), topicTokens = row.integer(3), share = row.real(5)
             let all = share > 0 ? Int((Double(firings) / share).rounded()) : firings
             rates.append(TopicRate(
                 feature: FeatureName(dictionary: run.dictionary.name, index: row.integer(0)), topic: row.text(1), firings: firings, topicTokens: topicTokens,
-                rate: row.real(4), share: share, lift: row.real(6), meanWhenActive: row.real(7), maximum: row.real(8), documentsFiring: row.integer(9),
+                rate: row.real(4), share: share, lift: row.real(6), meanWhenActive: row.real(7), sum: row.real(19), maximum: row.real(8), documentsFiring: row.integer(9),
                 topicDocuments: row.integer(10),
                 detector: row.optionalReal(11).map { TopicDetector(threshold: Float($0), precision: row.real(12), recall: row.real(13), f1: row.real(14)) },
                 massSpecificity: row.real(15), z: row.optionalReal(16), q: row.optionalReal(17), auroc: row.optionalReal(18),
                 logOdds: logOddsZ(firings, of: topicTokens, all, of: run.tokens)))
         }
-        // Equal keys (many features detect a topic perfectly): by lift, then by topic, then by feature.
-        return rates.sorted {
+        return sorted(rates, by: order)
+    }
+
+    /// Equal keys (many features detect a topic perfectly): by lift, then by topic, then by feature.
+    private func sorted(_ rates: [TopicRate], by order: TopicOrder) -> [TopicRate] {
+        rates.sorted {
             let (a, b) = (order.key($0), order.key($1))
             return a != b ? a > b : $0.lift != $1.lift ? $0.lift > $1.lift : $0.topic != $1.topic ? $0.topic < $1.topic : $0.feature.index < $1.feature.index
         }

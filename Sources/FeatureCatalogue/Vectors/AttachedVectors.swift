@@ -14,7 +14,7 @@ extension Catalogue {
     ///
     /// All in one transaction. What was imported is the file's own activation f; wherever a feature's scale is not 1, its posting lists are decoded,
     /// multiplied and encoded anew (which rounds once more, to within 2⁻¹¹), and all that was counted from them follows. Labels, which stand
-    /// on no weights (an empty sha256), stay what they are.
+    /// on no weights (an empty sha256), stay what they are. An export of ours that left the vectors out has all of this done but the vectors.
     ///
     /// - Parameters:
     ///   - description: of the weights; its name is not looked at.
@@ -39,9 +39,14 @@ extension Catalogue {
         }
         let blocks = try connection.integer("SELECT count(*) FROM decoder_block WHERE dictionary_id = ?", .init(dictionary.id)) ?? 0
         guard blocks == 0, decoder.columns > 0 else { throw MonosemeError("\(dictionary.name) in \(quoted(path, limit: 400)) is damaged: it has vectors of no width", hint: "monoseme check lists all damage") }
+        // An export of ours tells the weights it stood on, and its activations are in the catalogue's unit already.
+        let isKnown = !dictionary.weightsSHA256.isEmpty
+        guard !isKnown || dictionary.weightsSHA256 == description.weightsSHA256 else {
+            throw MonosemeError("\(dictionary.name) was imported from an export of other weights (sha256 \(dictionary.weightsSHA256.prefix(12))…, these are \(description.weightsSHA256.prefix(12))…)", hint: "attach the weights that were exported, or ingest these under another name")
+        }
         var rescaled = 0
         try connection.transaction {
-            try connection.run("UPDATE dictionary SET width = ?, hook = ?, architecture = ?, settings = ?, weights_sha256 = ? WHERE id = ?", .init(decoder.columns), .text(description.hook),
+            try connection.run("UPDATE dictionary SET stated_width = NULL, width = ?, hook = ?, architecture = ?, settings = ?, weights_sha256 = ? WHERE id = ?", .init(decoder.columns), .text(description.hook),
                                .text(description.architecture), .text(description.settings), .text(description.weightsSHA256), .init(dictionary.id))
             let armed = try self.dictionary(named: dictionary.name)
             var feature = try Statement("UPDATE feature SET decoder_norm = ?, activation_scale = ?, encoder_decoder_cosine = ? WHERE id = ?", on: connection)
@@ -50,7 +55,7 @@ extension Catalogue {
                 try feature.run(.init(norms[index]), .init(scales[index]), cosine.isFinite ? .init(cosine) : .null, .init(armed.featureID(index)))
             }
             try writeVectors(decoder, of: armed)
-            if let run = try runIfAny(of: armed) { rescaled = try rescale(run, by: scales, forEach: forEach, progress: progress) }
+            if !isKnown, let run = try runIfAny(of: armed) { rescaled = try rescale(run, by: scales, forEach: forEach, progress: progress) }
         }
         vectorIndexes.removeAll { $0.dictionary == dictionary.id }
         return rescaled
@@ -112,8 +117,10 @@ extension Catalogue {
             return try writePostingSummary(of: run, forEach: forEach)
         }
         var example = try Statement("UPDATE feature_example SET value = value * ? WHERE run_id = ? AND feature_id = ?", on: connection)
+        var group = try Statement("UPDATE feature_group SET low = low * ?1, high = high * ?1 WHERE run_id = ?2 AND feature_id = ?3", on: connection)
         var token = try Statement("UPDATE feature_token SET sum = sum * ? WHERE run_id = ? AND feature_id = ?", on: connection)
         for feature in 0..<run.dictionary.features where scales[feature] != 1 {
+            try group.run(.init(scales[feature]), .init(run.id), .init(run.dictionary.featureID(feature)))
             try example.run(.init(scales[feature]), .init(run.id), .init(run.dictionary.featureID(feature)))
             try token.run(.init(scales[feature]), .init(run.id), .init(run.dictionary.featureID(feature)))
         }

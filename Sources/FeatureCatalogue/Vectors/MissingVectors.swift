@@ -4,8 +4,9 @@ import SQLite
 // Dictionaries that came as text or as activations: their vectors may be attached later, or never.
 
 extension FeatureDictionary {
-    /// Whether its decoder vectors are in the catalogue, or should be. Without them there is neither a width nor a digest of weights.
-    public var hasVectors: Bool { width != 0 || !weightsSHA256.isEmpty }
+    /// Whether its decoder vectors are in the catalogue, or should be; without them there is no width. A digest of the weights there may be, where an
+    /// export that left the vectors out told it.
+    public var hasVectors: Bool { width != 0 }
 }
 
 extension Catalogue {

@@ -8,6 +8,8 @@ public struct Neighbour: Sendable, Equatable {
     public let feature: Int
     /// Of the query with the unit decoder row.
     public let cosine: Float
+
+    public init(feature: Int, cosine: Float) { (self.feature, self.cosine) = (feature, cosine) }
 }
 
 /// What a search looked at.

@@ -7,7 +7,7 @@ import Synchronization
 /// told which thread it runs on, too (0 ..< `threads`).
 ///
 /// Which thread takes which number is left to chance; results must not depend on it.
-func forEachOnThreads(_ count: Int, threads: Int, _ body: @Sendable (_ place: Int, _ thread: Int) -> Void) {
+public func forEachOnThreads(_ count: Int, threads: Int, _ body: @Sendable (_ place: Int, _ thread: Int) -> Void) {
     let next = Atomic<Int>(0)
     withoutActuallyEscaping(body) { body in
         let work = Work { thread in

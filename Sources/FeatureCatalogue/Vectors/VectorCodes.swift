@@ -42,7 +42,7 @@ struct CodeLayout {
 extension Catalogue {
     /// Codes the decoder rows of a dictionary that is in the catalogue; inside the transaction that added them, so that none is
     /// ever without. Rows too wide to be coded are left to be scanned as they are.
-    func writeCodes(of dictionary: FeatureDictionary) throws {
+    public func writeCodes(of dictionary: FeatureDictionary) throws {
         guard let layout = CodeLayout(dictionary) else { return }
         var insert = try Statement("INSERT INTO code_block (dictionary_id, plane, first_index, codes, sha256) VALUES (?, ?, ?, ?, ?)", on: connection)
         try forEachCodeBlock(of: dictionary, layout) { plane, block, bytes in

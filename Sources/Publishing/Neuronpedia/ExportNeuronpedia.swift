@@ -59,7 +59,7 @@ public func exportNeuronpedia(_ name: DictionaryName, of catalogue: Catalogue, a
         let writer = try NeuronpediaWriter(catalogue, run, names)
         let losses = try catalogue.connection.snapshot { try writer.write(to: partial, progress: progress) }
         let sidecar = try GzipFile(partial + "/catalogue/dictionary.jsonl.gz")
-        try export(name, of: catalogue, as: .jsonl) { try sidecar.write($0) }
+        try export(name, of: catalogue, ExportOptions(format: .jsonl)) { try sidecar.write($0) }
         try sidecar.finish()
         rmdir(path)
         guard rename(partial, path) == 0 else { throw MonosemeError("cannot write \(quoted(path, limit: 400)): \(String(cString: strerror(errno)))") }
