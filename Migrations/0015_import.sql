@@ -69,7 +69,7 @@ SELECT
     CASE
         WHEN s.is_counted = 0 THEN 'insufficient'
         WHEN r.tokens = 0 AND s.density IS NULL THEN 'insufficient'
-        WHEN r.evidence = 'examples' AND s.density IS NULL THEN 'insufficient'
+        WHEN i.run_id IS NOT NULL AND r.evidence = 'examples' AND s.density IS NULL THEN 'insufficient'
         WHEN s.firings = 0 THEN 'dead'
         WHEN coalesce(s.density > 0.1, s.firings > r.tokens * 0.1) THEN 'dense'
         WHEN coalesce(s.density < 1e-6, s.firings < r.tokens * 1e-6) AND r.tokens >= 100000000 THEN 'ultralow'
@@ -78,10 +78,10 @@ SELECT
     END AS status,
     s.firings,
     r.tokens,
-    coalesce(s.density, iif(r.evidence = 'examples' OR s.is_counted = 0, NULL, CAST(s.firings AS REAL) / nullif(r.tokens, 0))) AS density,
+    coalesce(s.density, iif(i.run_id IS NOT NULL AND r.evidence = 'examples' OR s.is_counted = 0, NULL, CAST(s.firings AS REAL) / nullif(r.tokens, 0))) AS density,
     s.documents,
     s.maximum,
-    iif(r.evidence = 'examples', NULL, s.sum / nullif(s.firings, 0)) AS mean_when_active, -- what examples show is the strong ones
+    iif(r.evidence = 'examples' AND (i.run_id IS NOT NULL OR s.density IS NOT NULL), NULL, s.sum / nullif(s.firings, 0)) AS mean_when_active, -- others' examples are the strong ones
     s.sum,
     s.sum_of_squares,
     (SELECT t.text FROM feature_token AS ft JOIN token AS t ON t.tokenizer_id = c.tokenizer_id AND t.token = ft.token
@@ -97,7 +97,8 @@ FROM feature AS f
 JOIN dictionary AS d ON d.id = f.dictionary_id
 JOIN run AS r ON r.dictionary_id = d.id
 JOIN corpus AS c ON c.id = r.corpus_id
-JOIN statistic AS s ON s.run_id = r.id AND s.feature_id = f.id;
+JOIN statistic AS s ON s.run_id = r.id AND s.feature_id = f.id
+LEFT JOIN import_source AS i ON i.run_id = r.id;
 
 DROP VIEW dictionary_overview;
 
@@ -117,8 +118,9 @@ SELECT
     c.name AS corpus,
     r.tokens,
     r.firings,
-    iif(r.evidence = 'examples', (SELECT sum(density) FROM statistic WHERE run_id = r.id), CAST(r.firings AS REAL) / nullif(r.tokens, 0)) AS l0,
-    (SELECT count(*) FROM statistic AS s WHERE s.run_id = r.id AND s.firings = 0 AND s.is_counted AND (r.evidence = 'firings' OR s.density = 0)) AS dead,
+    iif(r.evidence = 'examples' AND (i.run_id IS NOT NULL OR EXISTS (SELECT 1 FROM statistic WHERE run_id = r.id AND density IS NOT NULL)),
+        (SELECT sum(density) FROM statistic WHERE run_id = r.id), CAST(r.firings AS REAL) / nullif(r.tokens, 0)) AS l0,
+    (SELECT count(*) FROM statistic AS s WHERE s.run_id = r.id AND s.firings = 0 AND s.is_counted AND (r.evidence = 'firings' OR coalesce(s.density = 0, i.run_id IS NULL))) AS dead,
     (SELECT count(*) FROM statistic AS s WHERE s.run_id = r.id AND s.firings > 0 AND coalesce(s.density < 1e-6, s.firings < r.tokens * 1e-6)
         AND r.tokens >= 100000000) AS ultralow,
     3.0 / nullif(r.tokens, 0) AS dead_density_bound, -- with 95 % confidence a dead feature's density is below this

@@ -9,7 +9,7 @@ extension ExportFormat: ArgumentValue {}
 enum Export: Command {
     static let dictionary = Argument<DictionaryName>("DICTIONARY", help: "The dictionary, such as A/1")
     static let format = Option<ExportFormat>("--format", value: "json|jsonl|csv|neuronpedia", default: .json, help: "One document; a line for the dictionary and one for each part; a table of the features; or a folder for Neuronpedia's importer")
-    static let vectors = Flag("--vectors", help: "With the decoder vectors: base64 of little-endian float32, one of each feature")
+    static let vectors = Flag("--vectors", help: "With the decoder vectors: base64 of little-endian float32, one of each feature (for Neuronpedia as steering vectors)")
     static let firings = Flag("--firings", help: "With every firing and the whole corpus, so that an import is the same catalogue")
     static let threads = Option<Int?>("--threads", value: "N", in: 1...256, help: "Threads (default: one a processor); the bytes are the same")
     static let output = Option<String?>("--output", "-o", value: "FILE", help: "Where to write (default: standard output)")

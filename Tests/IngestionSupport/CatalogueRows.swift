@@ -8,7 +8,7 @@ public struct CatalogueRows: Equatable {
     public init(path: String, leavingOut: Set<String> = []) throws {
         let connection = try Connection(path: path, access: .readOnly)
         let times: Set<String> = ["run.started_at", "run.finished_at", "segment.finished_at", "label.created_at"]
-        let names = try connection.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name") { $0.text(0) }
+        let names = try connection.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'feature_text\\_%' ESCAPE '\\' ORDER BY name") { $0.text(0) }
         for name in names + ["sqlite_stat1"] where try connection.has(name) {
             let columns = try connection.rows("SELECT name FROM pragma_table_info(?)", .text(name)) { $0.text(0) }
                 .filter { !times.union(leavingOut).contains("\(name).\($0)") }

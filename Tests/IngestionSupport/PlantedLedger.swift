@@ -16,7 +16,7 @@ public func addLedger(to catalogue: Catalogue, _ feature: FeatureName) throws {
     score.value = 0.5
     score.calls = 1
     score.usage = ModelUsage(promptTokens: 50, completionTokens: 2, cost: 0.125)
-    score.judgements = [LabelJudgement(firstPosition: 10, isTrue: true, verdict: true, probability: 0.1, detail: "[1,2]"), LabelJudgement(firstPosition: nil, isTrue: false, verdict: nil)]
+    score.judgements = [LabelJudgement(firstPosition: 10, isTrue: true, verdict: true, probability: 0.1, detail: "[1,2]"), LabelJudgement(firstPosition: nil, isTrue: false, verdict: true), LabelJudgement(firstPosition: nil, isTrue: false, verdict: nil)]
     _ = try catalogue.addScore(score, author: "monoseme", at: "2026-01-01T13:00:00Z")
     score = LabelScoreEntry(label: draft.id, feature: other, method: "detection")
     score.baseline = .shuffledFeature

@@ -25,7 +25,7 @@ import Testing
         var rows = try tiny.rows(name, leavingOut: Set(["segment.id", "posting.id", "corpus.id", "run.corpus_id", "source.corpus_id", "source.id", "topic.corpus_id", "topic.id", "document.corpus_id", "document.topic_id",
                                                    "document.source_id", "token_block.corpus_id", "token_block.id", "decoder_block.id", "code_block.id", "feature_topic.topic_id", "run.id", "feature_text.label"])
             .union(["segment", "statistic", "feature_topic", "feature_example", "feature_token", "feature_neuron", "evaluation"].map { "\($0).run_id" }))
-        for table in rows.tables.keys where table.hasPrefix("label") || table == "feature_label" || table == "sqlite_stat1" || table.hasPrefix("feature_text_") { rows.tables[table] = nil }
+        for table in rows.tables.keys where table.hasPrefix("label") || table == "feature_label" || table == "sqlite_stat1" { rows.tables[table] = nil }
         return rows
     }
 

@@ -46,7 +46,7 @@ import Testing
             let feature = found["features"]?.array?[0], labels = feature?["labels"]?.array ?? []
             #expect(feature?["label"] == .string("a \"red\" label"))
             #expect(labels.map { $0["status"]?.string } == ["rejected", "accepted", "draft"])
-            #expect(labels.last?["scores"]?.array?.first?["judgements"]?.array?.count == 2)
+            #expect(labels.last?["scores"]?.array?.first?["judgements"]?.array?.count == 3)
             #expect((feature?["vector"] != nil) == options.hasVectors && (found["postings"] != nil) == options.hasFirings)
             // 1, 0, 0 as little-endian float32.
             if options.hasVectors { #expect(feature?["vector"] == .string("AACAPwAAAAAAAAAA")) }

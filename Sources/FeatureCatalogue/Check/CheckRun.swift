@@ -18,7 +18,7 @@ extension Examination {
                     }
                     guard let segments else { return }
                     // Nothing can be counted again from the firings within some windows.
-                    guard try connection.integer("SELECT evidence = 'firings' FROM run WHERE id = ?", .init(run.id)) != 0 else { return try examineTotals(of: run) }
+                    guard try connection.integer("SELECT evidence = 'firings' OR EXISTS (SELECT 1 FROM import_source WHERE run_id = run.id) FROM run WHERE id = ?", .init(run.id)) != 0 else { return try examineTotals(of: run) }
                     part("firings of a run") { try examineFirings(of: run, segments, corpus) }
                     part("firings of a run") { try examineTotals(of: run) }
                 }

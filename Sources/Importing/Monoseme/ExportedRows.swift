@@ -375,6 +375,7 @@ final class ExportedRows {
         try featureRows.finish(damaged)
         if head.hasVectors { try catalogue.writeCodes(of: dictionary) }
         if let nearestGraph { try connection.run("UPDATE neighbour_graph SET neighbours = min(k, max(0, (SELECT count(*) FROM feature WHERE dictionary_id = ?1 AND decoder_norm <> 0) - 1)) WHERE id = ?2", .init(dictionary.id), .init(nearestGraph)) }
+        try catalogue.writeText(of: try catalogue.run(of: dictionary.name))
         // Statistics for the planner: without them a join of views may begin at the wrong end.
         try connection.execute("ANALYZE")
         (summary.features, summary.examples, summary.labels, summary.scores) = (features, examples, labels, scores)
