@@ -57,6 +57,8 @@ public func exportNeuronpedia(_ name: DictionaryName, of catalogue: Catalogue, a
             guard mkdir(partial + part, 0o777) == 0 else { throw MonosemeError("cannot make the folder \(quoted(partial + part, limit: 400)): \(String(cString: strerror(errno)))") }
         }
         let writer = try NeuronpediaWriter(catalogue, run, names)
+        catalogue.connection.keepsStatements = true
+        defer { catalogue.connection.keepsStatements = false }
         let losses = try catalogue.connection.snapshot { try writer.write(to: partial, progress: progress) }
         let sidecar = try GzipFile(partial + "/catalogue/dictionary.jsonl.gz")
         try export(name, of: catalogue, ExportOptions(format: .jsonl)) { try sidecar.write($0) }
