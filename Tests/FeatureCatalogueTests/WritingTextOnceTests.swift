@@ -32,8 +32,8 @@ struct WritingTextOnceTests {
             for (round, part) in [entries[...], entries[..<600].reversed()[...]].enumerated() {
                 _ = try bulk.addLabels(Array(part), at: "t")
                 try single.connection.transaction { for entry in part { _ = try single.addLabels([entry], at: "t") } }
-                if round == 0 { try bulk.writingTextOnce(of: [DictionaryName("A/0")!]) { try bulk.decide(Array(20...40), .rejected, author: "Ben", at: "t") } }
-                if round == 0 { try single.decide(Array(20...40), .rejected, author: "Ben", at: "t") }
+                if round == 0 { try bulk.writingTextOnce(of: [DictionaryName("A/0")!]) { try bulk.decide(Array(120...140), .rejected, author: "Ben", at: "t") } }
+                if round == 0 { try single.decide(Array(120...140), .rejected, author: "Ben", at: "t") }
                 #expect(try rows("SELECT rowid || '|' || label || '|' || tokens || '|' || logits || '|' || topics FROM feature_text ORDER BY rowid", bulk)
                         == rows("SELECT rowid || '|' || label || '|' || tokens || '|' || logits || '|' || topics FROM feature_text ORDER BY rowid", single))
                 for word in ["cafe", "word12*", "word600", "w1", "statutes"] { #expect(try found(word, bulk) == found(word, single), "\(word)") }
