@@ -20,6 +20,9 @@ public final class Catalogue {
     /// Whether the connection has `relevance`.
     var ranksByRelevance = false
 
+    /// What `writingTextOnce` will write the words of: dictionaries whose runs are complete by then, by number, and those that have new labels.
+    var textWaiting: (runs: Set<Int>, dictionaries: Set<DictionaryName>)?
+
     /// "MONO", so that `file` and we know one another.
     static let applicationID = 0x4D4F_4E4F
 

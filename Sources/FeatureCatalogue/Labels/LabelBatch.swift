@@ -30,7 +30,7 @@ extension Catalogue {
     /// Adds labels, all of them or, where something is wrong with one, none.
     /// - Returns: their numbers, in order.
     public func addLabels(_ entries: [LabelEntry], at time: String) throws -> [Int] {
-        try connection.transaction {
+        try writingTextOnceIfWorth(entries.lazy.map(\.feature.dictionary)) {
             let writer = try LabelWriter(self, at: time)
             return try entries.map { entry in
                 let feature = try writer.feature(entry.feature)
@@ -52,7 +52,7 @@ extension Catalogue {
     /// - Parameter progress: is told how many lines have been dealt with.
     /// - Throws: `MonosemeError` that begins with `line 17: `.
     public func importLabels(_ lines: [LabelLine], at time: String, progress: (Int) -> Void = { _ in }) throws -> LabelBatchSummary {
-        try connection.transaction {
+        try writingTextOnceIfWorth(lines.lazy.map(\.entry.feature.dictionary)) {
             let writer = try LabelWriter(self, at: time)
             var summary = LabelBatchSummary(), features: Set<Int> = []
             for (place, line) in lines.enumerated() {
@@ -67,6 +67,14 @@ extension Catalogue {
             progress(lines.count)
             summary.features = features.count
             return summary
+        }
+    }
+
+    /// A transaction in which a label is added for each of these.
+    private func writingTextOnceIfWorth<Result>(_ labels: some Collection<DictionaryName>, _ body: () throws -> Result) throws -> Result {
+        try connection.transaction {
+            let dictionaries = labels.count >= 1000 ? Set(labels) : []
+            return try isWorthWritingTextOnce(labels.count, of: dictionaries) ? writingTextOnce(of: Array(dictionaries), body) : body()
         }
     }
 }

@@ -3,7 +3,7 @@ import SQLite
 
 // The words of a feature: its label, the tokens it fires on and promotes, and its topics, in one row of the full-text table feature_text.
 //
-// Labels come and go by triggers (0014_search.sql); the rest is written here when a run is complete.
+// Labels come and go by triggers (0014_search.sql), or where they are many by `writingTextOnce`; the rest is written here when a run is complete.
 //
 // A topic is the feature's where the documents say so (q ≤ 0.05). Where they cannot say, because firings were left out or there is no second
 // document, it is one that holds at least half of the firings, at a higher rate than the rest of the corpus.
@@ -86,8 +86,12 @@ let topicsOfFeatureOrder = "ft.q IS NULL, ft.z DESC, ft.firings DESC, ft.topic_i
 extension Catalogue {
     /// Writes the words of all features of a complete run anew, within the caller's transaction.
     ///
-    /// For whoever completes a run by other ways than `complete`, or changes its top tokens, logits or topics.
+    /// For whoever completes a run by other ways than `complete`, or changes its top tokens, logits or topics. Within `writingTextOnce` it is done at its end.
     public func writeText(of run: Run) throws {
+        if textWaiting != nil {
+            textWaiting?.runs.insert(run.dictionary.id)
+            return
+        }
         let (low, high) = (run.dictionary.featureID(0), run.dictionary.featureID(run.dictionary.features))
         try connection.run("DELETE FROM feature_text WHERE rowid >= ? AND rowid < ?", .init(low), .init(high))
         var writer = try RowWriter(into: "feature_text (rowid, label, tokens, logits, topics, token_symbols, logit_symbols)", columns: 7, on: connection)
@@ -99,6 +103,64 @@ extension Catalogue {
         // One tree in place of a dozen: each word is looked up once.
         try connection.run("INSERT INTO feature_text (feature_text) VALUES ('optimize')")
         try connection.run("UPDATE run SET has_text = 1 WHERE id = ?", .init(run.id))
+    }
+
+    /// Runs `body`, which may add many labels to features of these dictionaries and complete their runs, and writes their words once, at the end: changing
+    /// a feature's row for each label, as triggers do, takes ten times as long as the label. The triggers are away meanwhile. Whether `body` throws or this does,
+    /// everything is undone by the end of the transaction: the caller's, if there is one, which an error must end.
+    /// - Parameter dictionaries: by name, since `body` may add them; labels of no others may change.
+    public func writingTextOnce<Result>(of dictionaries: [DictionaryName], _ body: () throws -> Result) throws -> Result {
+        guard textWaiting == nil else {
+            textWaiting?.dictionaries.formUnion(dictionaries)
+            return try body()
+        }
+        return try connection.transaction {
+            let names = ["feature_text_gets_label", "feature_text_changes_label", "feature_text_loses_label"]
+            let triggers = try names.compactMap { try connection.first("SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ?", .text($0)) { $0.text(0) } }
+            for name in names { try connection.run("DROP TRIGGER IF EXISTS main.\(name)") }
+            textWaiting = ([], Set(dictionaries))
+            defer { textWaiting = nil }
+            let result = try body()
+            let waiting = textWaiting
+            textWaiting = nil
+            for sql in triggers { try connection.run(sql) }
+            for name in (waiting?.dictionaries ?? []).sorted(by: { $0.description < $1.description }) {
+                guard let dictionary = try dictionaryIfAny(named: name), dictionary.hasSoundIDs else { continue }
+                if waiting?.runs.contains(dictionary.id) == true, let run = try runIfAny(of: dictionary) { try writeText(of: run) } else { try writeLabelText(of: dictionary) }
+            }
+            return result
+        }
+    }
+
+    /// Brings the labels among the words of a dictionary's features up to the ledger, as the triggers would have.
+    private func writeLabelText(of dictionary: FeatureDictionary) throws {
+        let range: [SQLiteValue] = [.init(dictionary.featureID(0)), .init((dictionary.id + 1) << 32)]
+        // Its ids and labels alone: a row of feature_text is looked up in the index, too.
+        var changed: [(feature: Int, label: String, isNew: Bool)] = []
+        try connection.query("""
+            SELECT c.feature_id, l.text, t.id IS NULL FROM feature_label AS c JOIN label AS l ON l.id = c.label_id LEFT JOIN feature_text_content AS t ON t.id = c.feature_id
+            WHERE c.feature_id >= ?1 AND c.feature_id < ?2 AND t.c0 IS NOT l.text
+            UNION ALL
+            SELECT t.id, '', 0 FROM feature_text_content AS t WHERE t.id >= ?1 AND t.id < ?2 AND t.c0 <> '' AND NOT EXISTS (SELECT 1 FROM feature_label WHERE feature_id = t.id)
+            """, range) { changed.append(($0.integer(0), $0.text(1), $0.integer(2) != 0)) }
+        guard !changed.isEmpty else { return }
+        changed.sort { $0.feature < $1.feature }
+        let rows = try connection.integer("SELECT count(*) FROM feature_text_docsize") ?? 0
+        // To take a row out of the index and put it in again takes as long as to index four anew. The content is a table like any other, and `rebuild` indexes what stands in it.
+        let isRebuilt = 4 * changed.count >= rows
+        let (table, key, columns) = isRebuilt ? ("feature_text_content", "id", ["c0", "c1", "c2", "c3", "c4", "c5"]) : ("feature_text", "rowid", ["label", "tokens", "logits", "topics", "token_symbols", "logit_symbols"])
+        var update = try Statement("UPDATE \(table) SET \(columns[0]) = ? WHERE \(key) = ?", on: connection)
+        var insert = try Statement("INSERT INTO \(table) (\(key), \(columns.joined(separator: ", "))) VALUES (?, ?, '', '', '', '', '')", on: connection)
+        for change in changed {
+            if change.isNew { try insert.run(.init(change.feature), .text(change.label)) } else { try update.run(.text(change.label), .init(change.feature)) }
+        }
+        if isRebuilt { try connection.run("INSERT INTO feature_text (feature_text) VALUES ('rebuild')") }
+    }
+
+    /// Whether so many labels are better entered within `writingTextOnce`, which looks at all features of their dictionaries: an eighth of them or more.
+    func isWorthWritingTextOnce(_ labels: Int, of dictionaries: some Collection<DictionaryName>) throws -> Bool {
+        guard labels >= 1000 else { return false }
+        return try dictionaries.reduce(0) { $0 + (try dictionaryIfAny(named: $1)?.features ?? 0) } <= 8 * labels
     }
 
     /// The words of each feature as the ledger and the run have them, in order; of an unfinished run, the label alone.

@@ -73,7 +73,7 @@ private struct DelphiImport {
         summary.features = cache.folder.features
         summary.firings = survey.firings
         // One transaction: until it ends, the catalogue is what it was, whatever happens.
-        try catalogue.connection.transaction {
+        try catalogue.writingTextOnce(of: [name]) {
             let (corpus, run) = try register(&summary)
             try writeSegments(corpus, run, &progress, report)
             try catalogue.complete(corpus, emptyDocuments: 0, malformedLines: 0)

@@ -22,7 +22,7 @@ func importMonoseme(_ request: ImportRequest, into catalogue: Catalogue, report:
     var progress = ImportProgress()
     progress.bytesExpected = isCompressed ? nil : size
     do {
-        return try catalogue.connection.transaction {
+        return try catalogue.writingTextOnce(of: [name]) {
             // Scores refer to features that come later.
             try catalogue.connection.execute("PRAGMA defer_foreign_keys = 1")
             let rows = try ExportedRows(head, as: name, in: catalogue, warn: warn)

@@ -40,7 +40,7 @@ struct RowImport {
             return total + (stat(file.path, &status) == 0 ? Int(status.st_size) : 0)
         }
         let pipeline = RowPipeline(files, template, threads: request.threads, unpackLimit: request.unpackLimit)
-        try catalogue.connection.transaction {
+        try catalogue.writingTextOnce(of: [name]) {
             let writer = try ImportWriter(catalogue, name, model: subject.model, hook: hook, topic: topic, from: origin, engine: request.engine, at: request.time)
             let hasFeatures = files.contains { $0.content == .features || $0.content == .dashboard }
             var readers: [Int: Numbers] = [:]
