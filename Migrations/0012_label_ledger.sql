@@ -46,6 +46,23 @@ CREATE TRIGGER label_is_never_removed BEFORE DELETE ON label BEGIN
     SELECT RAISE (ABORT, 'labels are a ledger: nothing is removed');
 END;
 
+-- INSERT OR REPLACE removes without a trigger of DELETE.
+CREATE TRIGGER label_is_never_replaced BEFORE INSERT ON label WHEN EXISTS (SELECT 1 FROM label WHERE id = NEW.id) BEGIN
+    SELECT RAISE (ABORT, 'labels are a ledger: add a new one instead of changing an old one');
+END;
+CREATE TRIGGER prompt_is_never_changed BEFORE UPDATE ON prompt BEGIN
+    SELECT RAISE (ABORT, 'labels are a ledger: their prompts stay as they were');
+END;
+CREATE TRIGGER prompt_is_never_removed BEFORE DELETE ON prompt BEGIN
+    SELECT RAISE (ABORT, 'labels are a ledger: nothing is removed');
+END;
+CREATE TRIGGER label_basis_is_never_changed BEFORE UPDATE ON label_basis BEGIN
+    SELECT RAISE (ABORT, 'labels are a ledger: what they were made from stays as it was');
+END;
+CREATE TRIGGER label_basis_is_never_removed BEFORE DELETE ON label_basis BEGIN
+    SELECT RAISE (ABORT, 'labels are a ledger: nothing is removed');
+END;
+
 -- Decisions about labels, the latest of which counts.
 CREATE TABLE label_event (
     id INTEGER PRIMARY KEY,
@@ -58,6 +75,9 @@ CREATE TABLE label_event (
 CREATE INDEX label_event_label ON label_event (label_id, id);
 
 CREATE TRIGGER label_event_is_never_changed BEFORE UPDATE ON label_event BEGIN
+    SELECT RAISE (ABORT, 'labels are a ledger: decide anew instead of changing a decision');
+END;
+CREATE TRIGGER label_event_is_never_replaced BEFORE INSERT ON label_event WHEN EXISTS (SELECT 1 FROM label_event WHERE id = NEW.id) BEGIN
     SELECT RAISE (ABORT, 'labels are a ledger: decide anew instead of changing a decision');
 END;
 CREATE TRIGGER label_event_is_never_removed BEFORE DELETE ON label_event BEGIN

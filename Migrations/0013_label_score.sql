@@ -55,6 +55,9 @@ CREATE INDEX label_score_feature ON label_score (feature_id, id);
 CREATE TRIGGER label_score_is_never_changed BEFORE UPDATE ON label_score BEGIN
     SELECT RAISE (ABORT, 'scores are part of the ledger: score again instead of changing one');
 END;
+CREATE TRIGGER label_score_is_never_replaced BEFORE INSERT ON label_score WHEN EXISTS (SELECT 1 FROM label_score WHERE id = NEW.id) BEGIN
+    SELECT RAISE (ABORT, 'scores are part of the ledger: score again instead of changing one');
+END;
 CREATE TRIGGER label_score_is_never_removed BEFORE DELETE ON label_score BEGIN
     SELECT RAISE (ABORT, 'scores are part of the ledger: nothing is removed');
 END;

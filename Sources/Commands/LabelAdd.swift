@@ -1,3 +1,4 @@
+import Analyses
 import Diagnostics
 import FeatureCatalogue
 import Ingestion
@@ -18,11 +19,15 @@ enum LabelAdd: Command {
 
     static func run(_ invocation: Invocation) throws {
         let name = invocation[feature], isDraft = invocation[draft]
+        // A rule that can never be scored is said now, and not when all are.
+        if let rule = invocation[rule] ?? LabelShared.rule(in: invocation[text]) { try RuleEvaluator.validate(rule) }
         let catalogue = try Catalogue(path: invocation[Shared.catalogue], for: .writing)
         let label = try catalogue.addLabel(LabelEntry(invocation[text], for: name, author: invocation[LabelShared.author], status: isDraft ? .draft : .accepted, rule: invocation[rule]), at: now())
         let what = quoted(label.text, limit: 200)
         if label.isCurrent {
             invocation.note("\(name) is now \(what)\(isDraft ? ", a draft" : "") (label \(label.id))\(label.supersedes == nil ? "" : "; its earlier labels are in the history")")
+        } else if label.status == .accepted {
+            invocation.note("\(what) is label \(label.id) of \(name), and a label that was added at the same time came after it: the feature goes by that one")
         } else {
             invocation.note("\(what) is a draft for \(name) (label \(label.id)); monoseme label accept \(label.id) puts it in the place of the label that was accepted")
         }
@@ -34,6 +39,9 @@ enum LabelShared {
     static let author = Option<String>("--author", value: "NAME", default: "unknown", variable: "USER", help: "Who says so")
     static let targets = Argument<[LabelTarget]>("LABEL", isRequired: true, help: "The number of a label, or a feature for the label that it goes by")
     static let reason = Option<String?>("--reason", value: "TEXT", help: "Why")
+
+    /// What a label's text carries, blanks at its end left aside, as the ledger does.
+    static func rule(in text: String) -> LabelRule? { LabelRule(in: String(text[..<(text.lastIndex { !$0.isWhitespace }.map(text.index(after:)) ?? text.startIndex)])) }
 
     static func decide(_ status: LabelStatus, _ invocation: Invocation) throws {
         let catalogue = try Catalogue(path: invocation[Shared.catalogue], for: .writing)

@@ -1,3 +1,4 @@
+import Analyses
 import Diagnostics
 import FeatureCatalogue
 import Ingestion
@@ -32,6 +33,12 @@ enum LabelImport: Command {
         let input = try readInput(path, limit: inputLimit)
         let defaults = LabelFileDefaults(author: invocation[LabelShared.author], status: invocation[draft] ? .draft : .accepted, dictionary: invocation[within])
         let lines = try input.withUnsafeBytes { try labelLines(in: $0, as: invocation[format], defaults: defaults) }
+        for line in lines {
+            guard let rule = line.entry.rule ?? LabelShared.rule(in: line.entry.text) else { continue }
+            do { try RuleEvaluator.validate(rule) } catch let error as MonosemeError {
+                throw MonosemeError("line \(line.line): \(error.message)", hint: (error.hint.map { $0 + "; " } ?? "") + "nothing was entered")
+            }
+        }
         let catalogue = try Catalogue(path: invocation[Shared.catalogue], for: .writing)
         let progress = invocation.progress("labels", total: lines.count, unit: "labels")
         let summary = try catalogue.importLabels(lines, at: now()) { progress.update($0, total: lines.count, details: []) }

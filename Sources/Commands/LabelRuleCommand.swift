@@ -318,6 +318,11 @@ private struct RuleList {
         for dictionary in Set(items.map(\.feature.dictionary)).sorted(by: { $0.description < $1.description }) {
             let places = items.indices.filter { items[$0].feature.dictionary == dictionary }
             let scorer = try RuleScorer(catalogue, try catalogue.run(of: dictionary), timeLimit: invocation[LabelRuleCommand.timeLimit])
+            for item in places.map({ items[$0] }) {
+                do { try RuleEvaluator.validate(item.rule) } catch let error as MonosemeError {
+                    throw MonosemeError("\(item.feature): \(error.message)", hint: item.current.map { "monoseme label reject \($0.id) takes the label out, monoseme label rule \(item.feature) --label TEXT gives it another rule" } ?? error.hint)
+                }
+            }
             let reading = invocation.progress("rules", total: scorer.documents.count, unit: "documents")
             try scorer.evaluator.prepare(places.map { items[$0].rule }) { reading.update($0.documents, total: $0.documentsExpected) }
             reading.finish()

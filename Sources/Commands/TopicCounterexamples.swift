@@ -8,7 +8,9 @@ enum TopicCounterexamples {
 
     static func print(_ name: FeatureName, _ catalogue: Catalogue, _ invocation: Invocation) throws {
         let (dictionary, index) = try catalogue.feature(name)
-        let run = try catalogue.run(of: dictionary.name), rates = try catalogue.topicRates(of: index, in: run, by: .share)
+        let run = try catalogue.run(of: dictionary.name)
+        if run.evidence == .examples { try catalogue.demandEveryFiring(of: run, for: "where it fires outside of a topic cannot be told") }
+        let rates = try catalogue.topicRates(of: index, in: run, by: .share)
         let topic = try catalogue.topic(named: invocation[Topics.topic] ?? mainTopic(rates, name, run, catalogue), of: run.corpus)
         let text = try CorpusText(catalogue, corpus: run.corpus)
         let found = try catalogue.counterexamples(of: index, in: run, outside: topic, rates, count: invocation[Topics.k], text)

@@ -18,7 +18,8 @@ enum TopicFeatures {
             try invocation.print()
         }
         let rows = Array(rates.prefix(invocation[Topics.k])), features = rows.map { $0.feature.index }
-        let profiles = try catalogue.tokenProfiles(of: features, in: run)
+        // Token by token only every firing tells; the rates themselves may have come with an import.
+        let profiles = run.evidence == .examples ? .init(repeating: nil, count: features.count) : try catalogue.tokenProfiles(of: features, in: run)
         let showsEvidence = isTested || !invocation.isForPeople
         var table = Table((invocation[Topics.all] && isTested ? TopicCells.verdict : [TopicCells.verdict[1]])
             + [Column("topic", audience: .programs), Column("feature"), Column("label", isFlexible: true), Column("top token", key: "top_token", isFlexible: true),

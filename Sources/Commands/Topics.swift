@@ -52,12 +52,19 @@ enum Topics: Command {
             case .subject: preconditionFailure("answered above")
             case .portrait(let name): try TopicPortrait.print(name, catalogue, invocation)
             case .counterexamples(let name): try TopicCounterexamples.print(name, catalogue, invocation)
-            case .features(let topic, let name): try TopicFeatures.print(topic, try catalogue.run(of: name), catalogue, invocation)
-            case .matrix(let name): try TopicMatrix.print(try catalogue.run(of: name), catalogue, invocation)
+            case .features(let topic, let name): try TopicFeatures.print(topic, try weighedRun(of: name, catalogue), catalogue, invocation)
+            case .matrix(let name): try TopicMatrix.print(try weighedRun(of: name, catalogue), catalogue, invocation)
             case .comparison(let first, let second, let name): try TopicContrast.print(first, second, try catalogue.run(of: name), catalogue, invocation)
             case .list(let name): try list(try catalogue.run(of: name), catalogue, invocation)
             }
         }
+    }
+
+    /// The run, made sure that its features were set against topics: those of examples that others chose were not, and would seem to fire on none.
+    private static func weighedRun(of name: DictionaryName, _ catalogue: Catalogue) throws -> Run {
+        let run = try catalogue.run(of: name)
+        if run.evidence == .examples, run.topicTests ?? 0 == 0 { try catalogue.demandEveryFiring(of: run, for: "what topics its features fire on cannot be told") }
+        return run
     }
 
     private static func list(_ run: Run, _ catalogue: Catalogue, _ invocation: Invocation) throws {

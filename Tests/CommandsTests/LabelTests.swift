@@ -46,6 +46,45 @@ import Testing
         }
     }
 
+    @Test func `a rule that can never be scored is refused, and one that is there already is named`() throws {
+        try with { path in
+            let problem = "the pattern \"(\" is not a regular expression: expected ')', at its end"
+            #expect(label(path, "add", "P/0/0", "brackets [regex:(] ", status: 1).hasPrefix("monoseme: \(problem)\n  hint: "))
+            #expect(label(path, "add", "P/0/0", "brackets", "--rule", "regex:(", status: 1).hasPrefix("monoseme: \(problem)\n  hint: "))
+            let file = path + ".csv"
+            try Data("feature,label\nP/0/1,blue\nP/0/2,brackets [regex:(]\n".utf8).write(to: URL(filePath: file))
+            let said = label(path, "import", file, status: 1)
+            #expect(said.hasPrefix("monoseme: line 3: \(problem)\n  hint: ") && said.hasSuffix("; nothing was entered\n"))
+            let catalogue = try Catalogue(path: path, for: .writing)
+            #expect(try catalogue.connection.integer("SELECT count(*) FROM label") == 0)
+            _ = try catalogue.addLabel("brackets [regex:(]", to: FeatureName(parsing: "P/0/3"), author: "ada", at: "t")
+            #expect(label(path, "rule", "P/0", "--all", status: 1) ==
+                "monoseme: P/0/3: \(problem)\n  hint: monoseme label reject 1 takes the label out, monoseme label rule P/0/3 --label TEXT gives it another rule\n")
+        }
+    }
+
+    @Test func `what came from elsewhere as examples goes out and comes in again, and says of topics that it cannot tell`() throws {
+        try withTemporaryFolder { folder in
+            let (first, second) = (folder.appending(path: "a.sqlite").path, folder.appending(path: "b.sqlite").path), name = "model-a/0-towards-512"
+            func run(_ path: String, _ words: String..., status: Int32 = 0) -> String {
+                let answer = QueryTests.monoseme(words, catalogue: path)
+                #expect(answer.status == status, "\(words): \(answer)")
+                return answer.errors
+            }
+            _ = run(first, "import", fixture("neuronpedia"))
+            for words in [["--matrix", name], ["--topic", "corpus.jsonl", "--in", name], ["\(name)/0", "--counterexamples"]] {
+                let answer = QueryTests.monoseme(["topics"] + words, catalogue: first)
+                #expect(answer.status == 1 && answer.output.isEmpty && answer.errors.contains("it has the firings of its example windows only"), "\(words): \(answer)")
+            }
+            let (out, again) = (folder.appending(path: "out.jsonl").path, folder.appending(path: "again.jsonl").path)
+            _ = run(first, "export", name, "--format", "jsonl", "-o", out)
+            _ = run(second, "import", out)
+            _ = run(second, "check")
+            _ = run(second, "export", name, "--format", "jsonl", "-o", again)
+            #expect(FileManager.default.contentsEqual(atPath: out, andPath: again))
+        }
+    }
+
     @Test func `shown and listed, a label says what it is worth`() throws {
         try with { path in
             label(path, "add", "P/0/0", "red", "--draft", "--author", "ada")

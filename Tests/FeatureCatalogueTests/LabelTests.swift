@@ -27,6 +27,8 @@ struct LabelTests {
     @Test(arguments: [
         ("UPDATE label SET text = 'x'", "labels are a ledger: add a new one instead of changing an old one"),
         ("DELETE FROM label", "labels are a ledger: nothing is removed"),
+        ("INSERT OR REPLACE INTO label SELECT * FROM label", "labels are a ledger: add a new one instead of changing an old one"),
+        ("DELETE FROM label_basis", "labels are a ledger: nothing is removed"), ("UPDATE label_basis SET corpus_fingerprint = 'x'", "labels are a ledger: what they were made from stays as it was"),
         ("INSERT INTO label (feature_id, text, author, created_at) VALUES (4294967298, '  ', 'a', '')", "CHECK constraint failed: length(trim(text)) > 0"),
         ("INSERT INTO label (feature_id, text, author, created_at) VALUES (5, 'x', 'a', '')", "FOREIGN KEY constraint failed"),
     ]) func `nothing changes the ledger`(sql: String, message: String) throws {

@@ -38,6 +38,17 @@ public final class RuleEvaluator {
         MonosemeError("the document at position \(start) in \(quoted(catalogue.path, limit: 400)) is damaged", hint: "monoseme check lists all damage")
     }
 
+    /// Makes sure that the patterns and ranges of a rule are such, which needs no corpus.
+    public static func validate(_ rule: LabelRule) throws {
+        for part in rule.parts {
+            switch part {
+            case .regex(let pattern): _ = try TextRegex(pattern)
+            case .range(let blocks): _ = try UnicodeRanges(parsing: blocks)
+            default: break
+            }
+        }
+    }
+
     /// Evaluates all patterns and ranges of some rules in one go over the text; what follows is quick.
     public func prepare(_ rules: [LabelRule], report: (TaggingProgress) -> Void = { _ in }) throws {
         var wanted: [LabelRule] = []

@@ -371,7 +371,8 @@ final class ExportedRows {
         } else {
             try windows.compare(with: catalogue, corpus: corpus)
         }
-        guard firingsCounted == head.run[6].integer! else { throw damaged("its features fire \(firingsCounted) times and its run \(head.run[6].integer!)") }
+        // Of a dictionary that was itself imported as examples, the features state how often they fire and the run counts what is in the windows.
+        guard !head.hasFirings || firingsCounted == head.run[6].integer! else { throw damaged("its features fire \(firingsCounted) times and its run \(head.run[6].integer!)") }
         try featureRows.finish(damaged)
         if head.hasVectors { try catalogue.writeCodes(of: dictionary) }
         if let nearestGraph { try connection.run("UPDATE neighbour_graph SET neighbours = min(k, max(0, (SELECT count(*) FROM feature WHERE dictionary_id = ?1 AND decoder_norm <> 0) - 1)) WHERE id = ?2", .init(dictionary.id), .init(nearestGraph)) }
