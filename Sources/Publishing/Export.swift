@@ -1,7 +1,6 @@
 import Diagnostics
 public import FeatureCatalogue
 import Formats
-import Synchronization
 
 /// The forms in which a dictionary can be exported.
 public enum ExportFormat: String, Sendable, CaseIterable {
@@ -103,28 +102,25 @@ private let featuresPerPiece = 16
 
 /// Calls `take` with each feature as JSON, in order; the writing is spread over threads, each of which has a catalogue of its own.
 private func forEachFeature(_ run: Run, _ catalogues: [Catalogue], _ options: ExportOptions, progress: (Int, Int) -> Void, _ take: ([UInt8]) throws -> Void) throws {
-    let writers = try catalogues.map { try FeatureWriter($0, run, options) }, features = run.dictionary.features
-    let pieces = Pieces(count: writers.count)
-    for first in stride(from: 0, to: features, by: featuresPerPiece * writers.count) {
-        // A writer belongs to a place of this round, and each place to one thread.
-        nonisolated(unsafe) let writers = writers
-        forEachOnThreads(writers.count, threads: writers.count) { place, _ in
-            let start = min(features, first + place * featuresPerPiece), end = min(features, start + featuresPerPiece)
-            pieces.set(place, Result { try (start..<end).map { try writers[place].json(of: $0) } })
+    let features = run.dictionary.features, nearest = NearestLists(of: run.dictionary, in: catalogues[0], threads: catalogues.count)
+    let pieces = (features + featuresPerPiece - 1) / featuresPerPiece
+    try withoutActuallyEscaping(take) { take in
+        try withoutActuallyEscaping(progress) { progress in
+            let line = PieceLine(pieces, ahead: 8 * catalogues.count) { piece, features in
+                for feature in features { try take(feature) }
+                progress(min(run.dictionary.features, (piece + 1) * featuresPerPiece), run.dictionary.features)
+            }
+            // A writer belongs to one place of these, and each place to one thread.
+            nonisolated(unsafe) let writers = try catalogues.map { try FeatureWriter($0, run, options, nearest) }
+            forEachOnThreads(writers.count, threads: writers.count) { place, _ in
+                while let piece = line.next() {
+                    let start = piece * featuresPerPiece, end = min(features, start + featuresPerPiece)
+                    line.add(piece, Result { try (start..<end).map { try writers[place].json(of: $0) } })
+                }
+            }
+            if let failure = line.failure { throw failure }
         }
-        for place in writers.indices { for feature in try pieces.take(place).get() { try take(feature) } }
-        progress(min(features, first + featuresPerPiece * writers.count), features)
     }
-}
-
-/// What the threads of one round have written.
-private final class Pieces: Sendable {
-    private let all: Mutex<[Result<[[UInt8]], any Error>]>
-
-    init(count: Int) { all = Mutex([Result<[[UInt8]], any Error>](repeating: .success([]), count: count)) }
-
-    func set(_ place: Int, _ piece: sending Result<[[UInt8]], any Error>) { all.withLock { $0[place] = piece } }
-    func take(_ place: Int) -> Result<[[UInt8]], any Error> { all.withLock { let piece = $0[place]; $0[place] = .success([]); return piece } }
 }
 
 // MARK: Several readers

@@ -116,6 +116,9 @@ public final class Reporter {
     private let documentNames: DocumentCache
     private let corpusTopics: [Topic]
 
+    /// Where windows are to be without spellings of their own, what has them instead.
+    var spellings: TokenSpellings?
+
     static let quantiles = 10
 
     public init(_ catalogue: Catalogue, _ run: Run) throws {
@@ -135,7 +138,7 @@ public final class Reporter {
         if scope.isRaw { for place in firings.values.indices { firings.values[place] *= scale } }
         let activations = firings
         func example(_ place: Int) throws -> FeatureReport.Example {
-            let window = try text.window(around: activations.positions[place], scope.window)
+            let window = try window(around: activations.positions[place], scope.window)
             return FeatureReport.Example(position: activations.positions[place], activation: activations.values[place], window: window,
                                          activations: activations.activations(at: window.firstPosition..<window.firstPosition + window.tokens.count),
                                          document: try documentNames.document(at: activations.positions[place], text.documents.starts[window.documentIndex]))
@@ -157,6 +160,14 @@ public final class Reporter {
             neighbours: try scope.neighbours == 0 ? [] : neighbours(of: feature, scope.neighbours), lineage: try kin(of: name),
             labelSuggestions: try overview.label == nil ? catalogue.labelSuggestions(for: name) : [],
             labelScores: try labels.first(where: \.isCurrent).map { try catalogue.newestScores(of: $0.id) } ?? [])
+    }
+
+    private func window(around position: Int, _ width: Int) throws -> TokenWindow {
+        if let spellings {
+            let window = try text.unspelledWindow(around: position, width)
+            if try spellings.learn(window.tokens, text) { return window }
+        }
+        return try text.window(around: position, width)
     }
 
     private func kin(of name: FeatureName) throws -> FeatureReport.Kin {
@@ -218,10 +229,14 @@ public final class Reporter {
 
     private func intervals(_ firings: PostingList, _ samples: Int, _ example: (Int) throws -> FeatureReport.Example) throws -> [FeatureReport.Interval] {
         guard let maximum = firings.values.max() else { return [] }
-        var members = [[Int]](repeating: [], count: activationIntervals)
-        for (place, value) in firings.values.enumerated() { members[activationInterval(of: value, maximum: maximum)].append(place) }
-        return try members.enumerated().map { interval, places in
-            FeatureReport.Interval(centre: intervalCentre(interval, maximum: maximum), firings: places.count, samples: try drawn(samples, of: places, firings).map(example))
+        var counts = [Int](repeating: 0, count: activationIntervals), drawn = [Draw](repeating: Draw(samples), count: activationIntervals)
+        for place in 0..<firings.count {
+            let interval = activationInterval(of: firings.values[place], maximum: maximum)
+            counts[interval] += 1
+            drawn[interval].offer(place, at: firings.positions[place])
+        }
+        return try (0..<activationIntervals).map { interval in
+            FeatureReport.Interval(centre: intervalCentre(interval, maximum: maximum), firings: counts[interval], samples: try drawn[interval].places.map(example))
         }
     }
 
@@ -229,46 +244,68 @@ public final class Reporter {
         let order = Reporter.orderByValue(firings.values)
         let groups = min(Reporter.quantiles, order.count)
         return try (0..<groups).map { group in
-            let places = order[(group * order.count / groups)..<((group + 1) * order.count / groups)]
-            return FeatureReport.Quantile(lowest: firings.values[places.first!], highest: firings.values[places.last!], firings: places.count,
-                                          samples: try drawn(samples, of: Array(places), firings).map(example))
+            let start = group * order.count / groups, end = (group + 1) * order.count / groups
+            var drawn = Draw(samples)
+            for place in start..<end { drawn.offer(Int(order[place]), at: firings.positions[Int(order[place])]) }
+            return FeatureReport.Quantile(lowest: firings.values[Int(order[start])], highest: firings.values[Int(order[end - 1])], firings: end - start,
+                                          samples: try drawn.places.map(example))
         }
     }
 
     /// Places in order of their values, the weakest first, equal ones as they stand. Values are positive, so that they compare as their bits do, which are
     /// sorted eleven at a time: a feature may fire millions of times.
-    private static func orderByValue(_ values: [Float]) -> [Int] {
-        guard values.count > 512 else { return values.indices.sorted { values[$0] == values[$1] ? $0 < $1 : values[$0] < values[$1] } }
-        var keys = values.enumerated().map { UInt64($1.bitPattern) << 32 | UInt64($0) }, sorted = keys
-        for shift in [UInt64(32), 43, 54] {
-            var starts = [Int](repeating: 0, count: 2048)
-            for key in keys { starts[Int(key >> shift & 2047)] += 1 }
-            var sum = 0
-            for bin in starts.indices { (starts[bin], sum) = (sum, sum + starts[bin]) }
-            keys.withUnsafeBufferPointer { keys in
-                sorted.withUnsafeMutableBufferPointer { sorted in
-                    for key in keys {
-                        let bin = Int(key >> shift & 2047)
-                        sorted[starts[bin]] = key
-                        starts[bin] += 1
+    private static func orderByValue(_ values: [Float]) -> [UInt32] {
+        let count = values.count, digits = 2048
+        guard count > 256 else { return values.indices.sorted { values[$0] == values[$1] ? $0 < $1 : values[$0] < values[$1] }.map { UInt32($0) } }
+        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * count) { keys in
+            withUnsafeTemporaryAllocation(of: Int32.self, capacity: 3 * digits) { starts in
+                var (from, to) = (keys.baseAddress!, keys.baseAddress! + count)
+                let starts = starts.baseAddress!
+                starts.initialize(repeating: 0, count: 3 * digits)
+                for place in 0..<count {
+                    let bits = values[place].bitPattern
+                    from[place] = UInt64(bits) << 32 | UInt64(truncatingIfNeeded: place)
+                    starts[Int(bits & 2047)] &+= 1
+                    starts[digits &+ Int(bits >> 11 & 2047)] &+= 1
+                    starts[2 &* digits &+ Int(bits >> 22)] &+= 1
+                }
+                for digit in 0..<3 {
+                    let starts = starts + digit * digits, shift = UInt64(32 + 11 * digit)
+                    var sum: Int32 = 0
+                    for bin in 0..<digits { (starts[bin], sum) = (sum, sum &+ starts[bin]) }
+                    for place in 0..<count {
+                        let key = from[place], bin = Int(truncatingIfNeeded: key >> shift & 2047)
+                        to[Int(starts[bin])] = key
+                        starts[bin] &+= 1
                     }
+                    (from, to) = (to, from)
+                }
+                return [UInt32](unsafeUninitializedCapacity: count) { order, initialized in
+                    for place in 0..<count { order[place] = UInt32(truncatingIfNeeded: from[place]) }
+                    initialized = count
                 }
             }
-            swap(&keys, &sorted)
         }
-        return keys.map { Int(truncatingIfNeeded: $0 & 0xffff_ffff) }
     }
 
-    /// The `count` members with the smallest hash of their position: as good as drawn at random, and the same every time.
-    private func drawn(_ count: Int, of places: [Int], _ firings: PostingList) -> [Int] {
-        var best: [(hash: UInt64, place: Int)] = []
-        for place in places {
-            let hash = Reporter.hash(UInt64(firings.positions[place]))
-            if best.count == count, count == 0 || hash >= best[count - 1].hash { continue }
+    /// The members with the smallest hash of their position: as good as drawn at random, and the same every time.
+    private struct Draw {
+        let count: Int
+        private var best: [(hash: UInt64, place: Int)] = []
+        /// What a hash must be below of to get in.
+        private var limit: UInt64
+
+        init(_ count: Int) { (self.count, limit) = (count, count > 0 ? .max : 0) }
+
+        var places: [Int] { best.map(\.place) }
+
+        mutating func offer(_ place: Int, at position: Int) {
+            let hash = Reporter.hash(UInt64(position))
+            guard hash < limit || (best.count < count && hash == .max) else { return }
             best.insert((hash, place), at: best.firstIndex { $0.hash > hash } ?? best.count)
             if best.count > count { best.removeLast() }
+            if best.count == count { limit = best[count - 1].hash }
         }
-        return best.map(\.place)
     }
 
     /// A fixed permutation of the 64-bit numbers that leaves no pattern of the input visible (the finaliser of SplitMix64).
@@ -283,10 +320,13 @@ public final class Reporter {
 extension Catalogue {
     /// Neighbours with what a reader wants to know of them.
     public func describe(_ neighbours: [Neighbour], in dictionary: FeatureDictionary) throws -> [FeatureReport.Neighbour] {
-        zip(neighbours, try briefs(of: neighbours.map(\.feature), in: dictionary)).map { neighbour, brief in
-            FeatureReport.Neighbour(feature: FeatureName(dictionary: dictionary.name, index: neighbour.feature), cosine: neighbour.cosine,
-                                    label: brief.label, density: brief.density, topToken: brief.topToken)
-        }
+        zip(neighbours, try briefs(of: neighbours.map(\.feature), in: dictionary)).map { FeatureReport.Neighbour($0, $1, in: dictionary) }
+    }
+}
+
+extension FeatureReport.Neighbour {
+    init(_ neighbour: Neighbour, _ brief: FeatureBrief, in dictionary: FeatureDictionary) {
+        self.init(feature: FeatureName(dictionary: dictionary.name, index: neighbour.feature), cosine: neighbour.cosine, label: brief.label, density: brief.density, topToken: brief.topToken)
     }
 }
 

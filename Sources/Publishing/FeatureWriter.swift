@@ -8,21 +8,35 @@ final class FeatureWriter {
     private let reporter: Reporter
     private let ledger: LedgerReader
     private let spellings = TokenSpellings()
+    private let nearest: NearestLists?
+    /// What has been said of features that are near others: each is near some ten.
+    private var briefs: [Int: FeatureBrief] = [:]
+    private static let briefsKept = 1 << 17
     private let scope: ReportScope
     /// In the order of the head, with the dictionaries that they lead to.
     private let graphs: [(id: Int, target: Int)]
 
-    init(_ catalogue: Catalogue, _ run: Run, _ options: ExportOptions) throws {
-        (self.catalogue, self.run, self.options) = (catalogue, run, options)
+    /// - Parameter nearest: `nil` where each feature's are to be searched for by themselves.
+    init(_ catalogue: Catalogue, _ run: Run, _ options: ExportOptions, _ nearest: NearestLists?) throws {
+        (self.catalogue, self.run, self.options, self.nearest) = (catalogue, run, options, nearest)
         reporter = try Reporter(catalogue, run)
+        reporter.spellings = spellings
         ledger = try LedgerReader(catalogue, run.dictionary)
         graphs = try catalogue.connection.rows("SELECT g.id, g.target_id \(neighbourGraphClause)", .init(run.dictionary.id)) { ($0.integer(0), $0.integer(1)) }
         var scope = ReportScope()
         // All there are: another's export may have brought more than are chosen here.
         scope.examples = max(20, try catalogue.connection.integer("SELECT max(rank) FROM feature_example WHERE run_id = ?", .init(run.id)) ?? 0)
         scope.topics = .max
-        scope.neighbours = 10
+        scope.neighbours = nearest == nil ? NearestLists.length : 0
         self.scope = scope
+    }
+
+    private func described(_ neighbours: [Neighbour]) throws -> [FeatureReport.Neighbour] {
+        let missing = neighbours.map(\.feature).filter { briefs[$0] == nil }
+        if briefs.count + missing.count > FeatureWriter.briefsKept { briefs.removeAll(keepingCapacity: true) }
+        let asked = briefs.isEmpty ? neighbours.map(\.feature) : missing
+        for (feature, brief) in zip(asked, try catalogue.briefs(of: asked, in: run.dictionary)) { briefs[feature] = brief }
+        return neighbours.map { FeatureReport.Neighbour($0, briefs[$0.feature]!, in: run.dictionary) }
     }
 
     /// The examples' activations as they were ranked, where an import had them more exactly than its postings do.
@@ -36,7 +50,8 @@ final class FeatureWriter {
     /// One feature as a JSON object: an element of `features` in Export.schema.json.
     func json(of feature: Int) throws -> [UInt8] {
         var writer = JSONWriter()
-        let report = try reporter.report(on: feature, scope)
+        var report = try reporter.report(on: feature, scope)
+        if let nearest { report.neighbours = try described(nearest[feature]) }
         try writer.object { writer in
             try report.writeMembers(to: &writer, spellings) { writer in try ledger.write(feature, &writer) }
             try writeExampleValues(feature, report, &writer)

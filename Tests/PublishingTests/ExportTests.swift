@@ -57,6 +57,30 @@ import Testing
         }
     }
 
+    @Test func `an export says of a feature what its own report does`() throws {
+        try withTemporaryFolder { folder in
+            let path = folder.appending(path: "c.sqlite").path
+            do {
+                // The two halves of a character, with a token that is none behind them.
+                let planted = try PlantedCatalogue(at: path)
+                for (token, bytes) in [(30, "c3"), (31, "a9"), (32, "ff"), (0, "c3")] { try planted.catalogue.connection.execute("UPDATE token SET bytes = x'\(bytes)' WHERE token = \(token)") }
+            }
+            let catalogue = try Catalogue(path: path, for: .reading), name = DictionaryName("P/0")!
+            let found = try JSON(parsing: String(decoding: bytes(name, of: catalogue, ExportOptions(threads: 2)), as: UTF8.self))
+            var scope = ReportScope()
+            (scope.examples, scope.neighbours, scope.topics) = (20, 10, .max)
+            let reporter = try Reporter(catalogue, catalogue.run(of: name))
+            for index in 0..<4 {
+                var writer = JSONWriter()
+                try reporter.report(on: index, scope).write(to: &writer)
+                let alone = try JSON(parsing: writer.text), feature = try #require(found["features"]?.array?[index])
+                for key in ["examples", "intervals", "quantiles", "nearest", "top_tokens", "label_suggestions"] { #expect(alone[key] != nil && alone[key] == feature[key], "\(index) \(key)") }
+            }
+            let texts = found["features"]?.array?[0]["examples"]?.array?.compactMap { $0["text"]?.string } ?? []
+            #expect(texts.contains("é\u{fffd}QRSTUVW") && texts.contains("\u{fffd}123456789"))
+        }
+    }
+
     @Test func `a table has one row a feature, quoted as RFC 4180 says`() throws {
         try withTemporaryFolder { folder in
             let planted = try PlantedCatalogue(at: folder.appending(path: "c.sqlite").path)

@@ -27,6 +27,13 @@ public final class CorpusText {
         return try self.window(at: range, focus: position, document)
     }
 
+    /// The same without spellings, for who has them.
+    public func unspelledWindow(around position: Int, _ window: Int) throws -> TokenWindow {
+        let (document, bounds) = try place(of: position)
+        let range = max(bounds.lowerBound, position - window)..<(bounds.upperBound - position > window ? position + window + 1 : bounds.upperBound)
+        return try self.window(at: range, focus: position, document, isSpelled: false)
+    }
+
     /// The tokens at `range`, which lies within one document; the first is in focus.
     public func window(at range: Range<Int>) throws -> TokenWindow {
         let (document, bounds) = try place(of: range.lowerBound)
@@ -34,12 +41,12 @@ public final class CorpusText {
         return try window(at: range, focus: range.lowerBound, document)
     }
 
-    private func window(at range: Range<Int>, focus: Int, _ document: Int) throws -> TokenWindow {
+    private func window(at range: Range<Int>, focus: Int, _ document: Int, isSpelled: Bool = true) throws -> TokenWindow {
         let ids = try tokens(at: range)
         guard ids.count == range.count else {
             throw MonosemeError("the tokens at positions \(range.lowerBound) to \(range.upperBound - 1) in \(quoted(catalogue.path, limit: 400)) are not all there", hint: "monoseme check lists all damage")
         }
-        return TokenWindow(firstPosition: range.lowerBound, focus: focus - range.lowerBound, tokens: ids, spellings: try ids.map { try bytes(of: $0) }, documentIndex: document)
+        return TokenWindow(firstPosition: range.lowerBound, focus: focus - range.lowerBound, tokens: ids, spellings: isSpelled ? try ids.map { try bytes(of: $0) } : [], documentIndex: document)
     }
 
     /// The document that holds `position`, by its place in `documents`, and its positions.
@@ -67,9 +74,12 @@ public final class CorpusText {
             let block = try bytes(ofBlockAt: start)
             guard position - start < block.tokens else { break }
             let part = position - start..<min(block.tokens, range.upperBound - start)
-            for at in part {
-                let first = at * block.width
-                ids.append(Int32(bitPattern: (0..<block.width).reduce(UInt32(0)) { $0 | UInt32(block.bytes[first + $1]) << (8 * UInt32($1)) }))
+            block.bytes.withUnsafeBytes { bytes in
+                if block.width == 2 {
+                    for at in part { ids.append(Int32(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * at, as: UInt16.self)))) }
+                } else {
+                    for at in part { ids.append(Int32(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * at, as: UInt32.self)))) }
+                }
             }
             position += part.count
         }
@@ -103,7 +113,7 @@ public struct TokenWindow: Sendable, Equatable {
     /// Place of the focus in `tokens`.
     public let focus: Int
     public let tokens: [Int32]
-    /// The bytes of each; a character may be spread over several.
+    /// The bytes of each; a character may be spread over several. None in an unspelled window.
     public let spellings: [[UInt8]]
     /// In the corpus's document table.
     public let documentIndex: Int

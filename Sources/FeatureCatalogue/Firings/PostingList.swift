@@ -32,12 +32,9 @@ extension Catalogue {
     /// Every firing of a feature, in order of position: exact, or the strongest where the run kept only those.
     public func firings(of feature: Int, in run: Run) throws -> PostingList {
         var firings = PostingList()
-        var lists = try Statement("SELECT list FROM posting WHERE id = ?", on: connection)
-        try connection.query("SELECT id, first_position FROM segment WHERE run_id = ? ORDER BY ordinal", [.init(run.id)]) { segment in
-            lists.bind(firstPostingID(ofSegment: segment.integer(0)) + feature, at: 0)
-            guard try lists.step() else { return }
-            try lists.withBlob(0) { try append($0, from: segment.integer(1), to: &firings) { "feature \(feature), segment \(segment.integer(0))" } }
-            lists.reset()
+        try connection.query("SELECT s.id, s.first_position, p.list FROM segment AS s CROSS JOIN posting AS p ON p.id = (s.id << 24) + ? WHERE s.run_id = ? ORDER BY s.ordinal",
+                             [.init(feature), .init(run.id)]) { row in // numbered as firstPostingID(ofSegment:) says
+            try row.withBlob(2) { try append($0, from: row.integer(1), to: &firings) { "feature \(feature), segment \(row.integer(0))" } }
         }
         return firings
     }

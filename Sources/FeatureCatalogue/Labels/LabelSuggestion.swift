@@ -23,7 +23,8 @@ extension Catalogue {
 
     /// The same of several.
     public func labelSuggestions(for features: [FeatureName]) throws -> [[LabelSuggestion]] {
-        guard try connection.integer("SELECT 1 FROM feature_label LIMIT 1") != nil, try connection.integer("SELECT 1 FROM lineage_build LIMIT 1") != nil else { return features.map { _ in [] } }
+        func has(_ table: String) throws -> Bool { try connection.first("SELECT 1 FROM \(table) LIMIT 1") { _ in true } ?? false }
+        guard try has("feature_label"), try has("lineage_build") else { return features.map { _ in [] } }
         var statement = try Statement("""
             WITH RECURSIVE way (feature_id, is_down, kind, tier, confidence, steps) AS (
                 SELECT ?, NULL, 'same', 'asserted', 1.0, 0
