@@ -19,6 +19,9 @@ CREATE TABLE model_call (
     created_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX model_call_feature ON model_call (feature_id, id);
+CREATE TRIGGER model_call_is_never_removed BEFORE DELETE ON model_call BEGIN
+    SELECT RAISE (ABORT, 'answers that were paid for are kept: nothing is removed');
+END;
 
 -- A label judged once, by one method. What is counted from tokens of the whole corpus stands here; what was judged example by example,
 -- in label_judgement, from which the view label_score_overview counts.

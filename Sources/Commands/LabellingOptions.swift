@@ -88,9 +88,11 @@ extension Invocation {
         let budget = Budget(limit: self[LabellingOptions.budget])
         let ledger = try CallLedger(catalogue, endpoint: endpoint, price: price, budget: budget, now: now)
         let progress = progress("\(labeller.request.dictionary)", total: nil, unit: "features")
-        var signal: Int32?
+        var signal: Int32?, hasSaidRetry = false
         let report = try notingStopSignals { stop in
             let report = try work(ledger, { stop() != nil }) { state in
+                // Whoever waits for attempts to be made again knows what for.
+                if !hasSaidRetry, let failure = state.asking.lastRetry { hasSaidRetry = true; note("\(failure); trying again") }
                 let isBaseline = state.baselinesExpected > 0
                 progress.update(isBaseline ? state.baselines : state.features, total: isBaseline ? state.baselinesExpected : state.featuresExpected, details: Invocation.details(of: state))
             }
