@@ -11,7 +11,6 @@ enum Import: Command {
     static let name = Option<String?>("--name", value: "NAME", help: "What to call the dictionary version, such as A/1 (default: as the source does)")
     static let source = Option<ImportSource?>("--from", value: "monoseme|neuronpedia|saedashboard|delphi", help: "What it is (default: told by its files)")
     static let tokenizer = Option<String?>("--tokenizer", value: "FILE", help: "The tokenizer.json of the model, for sources that have token ids only")
-
     static let module = Option<String?>("--module", value: "NAME", help: "Which of several modules (delphi)")
     static let unpackLimit = Option<Int?>("--unpack-limit", value: "BYTES", help: "The most that one packed file may become (default: 250 times its size, or 64 MB)")
 

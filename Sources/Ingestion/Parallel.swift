@@ -3,19 +3,25 @@ import SparseCoding
 import Synchronization
 
 /// Results made in any order and read in theirs. Each place is written by one thread, before anybody reads.
-final class Slots<Value: Sendable>: @unchecked Sendable {
+public final class Slots<Value: Sendable>: @unchecked Sendable {
     private let storage: UnsafeMutableBufferPointer<Value?>
 
-    init(_ count: Int) {
+    public init(_ count: Int) {
         storage = .allocate(capacity: count)
         storage.initialize(repeating: nil)
     }
 
     deinit { storage.deinitialize().deallocate() }
 
-    subscript(place: Int) -> Value? {
+    public subscript(place: Int) -> Value? {
         get { storage[place] }
         set { storage[place] = newValue }
+    }
+
+    /// One value, taken out; there must be one.
+    public func take(_ place: Int) -> Value {
+        defer { storage[place] = nil }
+        return storage[place]!
     }
 
     /// Every value, in order, taken out.

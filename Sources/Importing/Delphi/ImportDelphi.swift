@@ -1,6 +1,7 @@
 import Diagnostics
 import FeatureCatalogue
 import Formats
+import Ingestion
 import LinearAlgebra
 import SQLite
 import Tokenization
@@ -146,7 +147,7 @@ private struct DelphiImport {
         let atOnce = max(1, min(request.threads, 8)), cache = cache, vocabulary = spellings.vocabulary
         for group in stride(from: 0, to: cache.segments, by: atOnce) {
             let group = group..<min(cache.segments, group + atOnce)
-            let found = Places<(SegmentLayout, SegmentIndex)>(group.count)
+            let found = Slots<(SegmentLayout, SegmentIndex)>(group.count)
             try forEachInParallel(group.count, threads: atOnce) { place in
                 let sequences = cache.sequences(of: group.lowerBound + place), context = cache.tokens.context
                 var layout = SegmentLayout(ordinal: group.lowerBound + place, firstPosition: sequences.lowerBound * context)
@@ -162,27 +163,5 @@ private struct DelphiImport {
                 report(progress)
             }
         }
-    }
-}
-
-/// Results made in any order; each place is written by one thread, before anybody reads.
-private final class Places<Value: Sendable>: @unchecked Sendable {
-    private let storage: UnsafeMutableBufferPointer<Value?>
-
-    init(_ count: Int) {
-        storage = .allocate(capacity: count)
-        storage.initialize(repeating: nil)
-    }
-
-    deinit { storage.deinitialize().deallocate() }
-
-    subscript(place: Int) -> Value? {
-        get { storage[place] }
-        set { storage[place] = newValue }
-    }
-
-    func take(_ place: Int) -> Value {
-        defer { storage[place] = nil }
-        return storage[place]!
     }
 }
